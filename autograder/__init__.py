@@ -1,0 +1,1 @@
+"""Builds, grades and judges the notebooks of Deep Learning by Hand."""

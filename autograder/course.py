@@ -1,0 +1,61 @@
+"""The chapters of the course and where everything lies.
+
+Adding a chapter adds one line to `CHAPTERS`; every command takes its paths from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+COURSE = ROOT / "course"
+SOLUTIONS = ROOT / "solutions"
+DATA = ROOT / "data"
+COURSEKIT = COURSE / "coursekit"
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One chapter: its folder name `NN_topic`, which is also nbgrader's assignment name, and its title."""
+
+    folder: str
+    title: str
+
+    @property
+    def topic(self) -> str:
+        """The folder name without its number: the stem of every file of the chapter."""
+        return self.folder.split("_", 1)[1]
+
+    @property
+    def source(self) -> Path:
+        """The percent-format text from which both notebooks are built."""
+        return SOLUTIONS / self.folder / f"{self.topic}.py"
+
+    @property
+    def solution_notebook(self) -> Path:
+        """The executed notebook beside the source."""
+        return SOLUTIONS / self.folder / f"{self.topic}.ipynb"
+
+    @property
+    def student_notebook(self) -> Path:
+        """What students get: no solution, no hidden test, no output."""
+        return COURSE / self.folder / f"{self.topic}.ipynb"
+
+
+CHAPTERS = (
+    Chapter("00_start", "Getting started"),
+    Chapter("02_backprop", "Backpropagation"),
+)
+
+
+def chapter(name: str) -> Chapter:
+    """The chapter with this folder name, number or topic (`02_backprop`, `02` or `backprop`).
+
+    Raises `KeyError` with the list of known chapters if there is none.
+    """
+    for candidate in CHAPTERS:
+        if name in (candidate.folder, candidate.topic, candidate.folder.split("_", 1)[0]):
+            return candidate
+    known = ", ".join(c.folder for c in CHAPTERS)
+    raise KeyError(f"no chapter {name!r}; known chapters: {known}")

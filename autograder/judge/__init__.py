@@ -1,0 +1,1 @@
+"""Grading from outside the student's process."""
