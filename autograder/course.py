@@ -17,10 +17,11 @@ COURSEKIT = COURSE / "coursekit"
 
 @dataclass(frozen=True)
 class Chapter:
-    """One chapter: its folder name `NN_topic`, which is also nbgrader's assignment name, and its title."""
+    """One chapter: folder name `NN_topic` (also nbgrader's assignment name), title, and what it is worth."""
 
     folder: str
     title: str
+    points: int = 100
 
     @property
     def topic(self) -> str:
@@ -44,7 +45,7 @@ class Chapter:
 
 
 CHAPTERS = (
-    Chapter("00_start", "Getting started"),
+    Chapter("00_start", "Getting started", points=0),
     Chapter("02_backprop", "Backpropagation"),
 )
 
