@@ -46,7 +46,7 @@ def pin_problems(root: Path = ROOT) -> list[str]:
         if pinned is None:
             problems.append(f"{requirement.name} of pyproject.toml is not pinned in constraints.txt: add it")
         elif not requirement.specifier.contains(pinned):
-            problems.append(f"constraints.txt pins {requirement.name} {pinned}, which pyproject.toml's {text!r} refuses")
+            problems.append(f"constraints.txt pins {requirement.name} {pinned}; pyproject.toml refuses it: {text!r}")
     problems += _environment_problems(root / "environment.yml", pins, project["requires-python"])
     return problems
 
