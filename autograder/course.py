@@ -17,11 +17,15 @@ COURSEKIT = COURSE / "coursekit"
 
 @dataclass(frozen=True)
 class Chapter:
-    """One chapter: folder name `NN_topic` (also nbgrader's assignment name), title, and what it is worth."""
+    """One chapter: folder name `NN_topic` (also nbgrader's assignment name), title, and what it is worth.
+
+    `root` is the repository that it lies in (tests build small courses of their own).
+    """
 
     folder: str
     title: str
     points: int = 100
+    root: Path = ROOT
 
     @property
     def topic(self) -> str:
@@ -31,17 +35,17 @@ class Chapter:
     @property
     def source(self) -> Path:
         """The percent-format text from which both notebooks are built."""
-        return SOLUTIONS / self.folder / f"{self.topic}.py"
+        return self.root / SOLUTIONS.name / self.folder / f"{self.topic}.py"
 
     @property
     def solution_notebook(self) -> Path:
         """The executed notebook beside the source."""
-        return SOLUTIONS / self.folder / f"{self.topic}.ipynb"
+        return self.root / SOLUTIONS.name / self.folder / f"{self.topic}.ipynb"
 
     @property
     def student_notebook(self) -> Path:
         """What students get: no solution, no hidden test, no output."""
-        return COURSE / self.folder / f"{self.topic}.ipynb"
+        return self.root / COURSE.name / self.folder / f"{self.topic}.ipynb"
 
 
 CHAPTERS = (

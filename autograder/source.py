@@ -8,6 +8,9 @@
     # %% exercise="ex1-gradient"            answer cell, holds ### BEGIN SOLUTION ... ### END SOLUTION
     # %% test="ex1-gradient-test" points=4 exercise_no=1
 
+Two flags go with any kind of code cell: `varies=true` (the output depends on the preset or the machine; it is
+not compared when the notebook is replayed) and `raises=true` (the cell fails on purpose, to show a message).
+
 `read_source` returns the cells with everything checked that can be checked without running them, so that a
 slip in the text is told in words with its line instead of surfacing later as a wrong notebook.
 """
@@ -30,8 +33,10 @@ STUB = ("# YOUR CODE HERE", "raise NotImplementedError()")
 
 _KIND_KEYS = {"setup": bool, "demo": bool, "given": str, "exercise": str, "test": str}
 _TEST_KEYS = {"points", "exercise_no"}
+_FLAG_KEYS = {"varies", "raises"}
+_RESERVED = {"setup"}
 _JUPYTEXT_KEYS = {"lines_to_next_cell", "lines_to_end_of_cell_marker", "cell_marker"}
-_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_ID = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 _CELL_START = re.compile(r"#\s*%%(?!%)")
 _IMPORTS_AUTOGRADER = re.compile(r"^\s*(from|import)\s+autograder\b", re.MULTILINE)
 _HEADING = re.compile(r"# \S")
@@ -58,6 +63,8 @@ class SourceCell:
     index: int
     exercise_no: int | None = None
     line: int = 0
+    varies: bool = False
+    raises: bool = False
 
     @property
     def is_code(self) -> bool:
@@ -140,9 +147,9 @@ def _checked_cell(cell, index: int, line: int, where: str) -> SourceCell:
         raise SourceError(
             f"{where}: '# %% {meta['title']}' is read as a title; write metadata as key=value (demo=true)"
         )
-    unknown = sorted(set(meta) - set(_KIND_KEYS) - _TEST_KEYS)
+    unknown = sorted(set(meta) - set(_KIND_KEYS) - _TEST_KEYS - _FLAG_KEYS)
     if unknown:
-        known = ", ".join([*_KIND_KEYS, *sorted(_TEST_KEYS)])
+        known = ", ".join([*_KIND_KEYS, *sorted(_TEST_KEYS | _FLAG_KEYS)])
         raise SourceError(f"{where}: unknown metadata key {unknown[0]!r}; known keys: {known}")
     kinds = [key for key in _KIND_KEYS if key in meta]
     if len(kinds) > 1:
@@ -157,13 +164,16 @@ def _checked_cell(cell, index: int, line: int, where: str) -> SourceCell:
 
     kind = kinds[0] if kinds else "plain"
     value = meta.get(kind)
-    if kinds and _KIND_KEYS[kind] is bool and value is not True:
-        raise SourceError(f"{where}: write {kind}=true, not {kind}={value!r}")
+    for key in sorted(set(meta) & (_FLAG_KEYS | {k for k, v in _KIND_KEYS.items() if v is bool})):
+        if meta[key] is not True:
+            raise SourceError(f"{where}: write {key}=true, not {key}={meta[key]!r}")
     if kinds and _KIND_KEYS[kind] is str and not (isinstance(value, str) and _ID.fullmatch(value)):
         raise SourceError(
-            f"{where}: {kind}={value!r} is no id; ids are lower-case letters, digits and single dashes"
+            f"{where}: {kind}={value!r} is no id; ids are letters, digits and single dashes"
         )
     cell_id = value if isinstance(value, str) else None
+    if cell_id in _RESERVED or (cell_id and len(cell_id) > 64):
+        raise SourceError(f"{where}: the id {cell_id!r} is taken or longer than 64 characters")
     points, number = meta.get("points"), meta.get("exercise_no")
     if kind == "test":
         if not _is_count(points):
@@ -176,7 +186,17 @@ def _checked_cell(cell, index: int, line: int, where: str) -> SourceCell:
         key = sorted(_TEST_KEYS & set(meta))[0]
         raise SourceError(f"{where}: {key} belongs to test cells, this is a {kind} cell")
     _check_regions(cell.source, kind, where)
-    made = SourceCell(kind, cell_id, points, cell.source, index, exercise_no=number, line=line)
+    made = SourceCell(
+        kind,
+        cell_id,
+        points,
+        cell.source,
+        index,
+        exercise_no=number,
+        line=line,
+        varies="varies" in meta,
+        raises="raises" in meta,
+    )
     if _IMPORTS_AUTOGRADER.search(made.visible):
         raise SourceError(f"{where}: students have no autograder package; import it in hidden tests only")
     return made
