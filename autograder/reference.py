@@ -1,0 +1,135 @@
+"""What the released notebook says about each of its cells: the yardstick for a submitted one.
+
+A submission is never believed about ids, points, types or locks; all of that comes from here.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+_TOP_LEVEL_NAME = re.compile(r"^(?:def|class)\s+(\w+)|^(\w+)\s*(?::[^=\n]+)?=(?!=)", re.MULTILINE)
+_PARSED_CHARACTERS = 200_000
+
+
+def normalised(source: str) -> str:
+    """A cell's source without what editors and copying change: trailing blanks, empty ends, odd spaces."""
+    source = source.replace("\N{NO-BREAK SPACE}", " ").replace("\N{ZERO WIDTH NO-BREAK SPACE}", "")
+    return "\n".join(line.rstrip() for line in source.expandtabs(4).strip("\n").split("\n")).strip("\n")
+
+
+def defined_names(source: str) -> frozenset[str]:
+    """The names of functions, classes and variables that a code cell defines at its top level.
+
+    Falls back to a pattern where the code does not parse (a syntax error, a magic line).
+    """
+    try:
+        if len(source) > _PARSED_CHARACTERS:
+            raise MemoryError
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd escapes in a student's strings are not our business
+            tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return frozenset(a or b for a, b in _TOP_LEVEL_NAME.findall(source))
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {leaf.id for target in targets for leaf in ast.walk(target) if isinstance(leaf, ast.Name)}
+    return frozenset(names)
+
+
+@dataclass(frozen=True)
+class ReferenceCell:
+    """One cell of the released notebook.
+
+    `kind` is the builder's (setup, given, plain, demo, exercise, test, markdown); `grade_id` is None for
+    cells that nbgrader does not know; `names` are what the cell defines at its top level.
+    """
+
+    index: int
+    node: NotebookNode
+    kind: str
+    grade_id: str | None
+    points: float
+    heading: str
+
+    @property
+    def cell_id(self) -> str | None:
+        """The id that Jupyter gives to cells."""
+        return self.node.get("id")
+
+    @property
+    def locked(self) -> bool:
+        """Whether the student may not change the source."""
+        return self.grade_id is not None and self.kind != "exercise"
+
+    @cached_property
+    def text(self) -> str:
+        """The source, normalised for comparison."""
+        return normalised(self.node.source)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names that the cell defines."""
+        return defined_names(self.node.source) if self.node.cell_type == "code" else frozenset()
+
+
+class Reference:
+    """The released notebook of one chapter."""
+
+    def __init__(self, notebook: NotebookNode, name: str):
+        """`name` is the assignment's name, for messages."""
+        self.name = name
+        self.metadata = notebook.metadata
+        self.cells = tuple(_reference_cells(notebook.cells))
+        self.by_grade_id = {cell.grade_id: cell for cell in self.cells if cell.grade_id}
+        self.exercise_names = frozenset(name for cell in self.cells if cell.kind == "exercise" for name in cell.names)
+
+    @classmethod
+    def read(cls, path: Path, name: str) -> Reference:
+        """The reference from a released notebook on disk; `FileNotFoundError` if there is none."""
+        return cls(nbformat.read(path, as_version=4), name)
+
+    @property
+    def tests(self) -> list[ReferenceCell]:
+        """The graded test cells, in order."""
+        return [cell for cell in self.cells if cell.kind == "test"]
+
+    def signature(self, cell: ReferenceCell) -> frozenset[str]:
+        """The names by which an exercise cell can be recognised: those that no other exercise defines."""
+        others = {n for c in self.cells if c.kind == "exercise" and c is not cell for n in c.names}
+        return cell.names - others
+
+
+def _reference_cells(cells: Iterable[NotebookNode]) -> Iterable[ReferenceCell]:
+    heading = ""
+    for index, node in enumerate(cells):
+        meta = node.metadata.get("nbgrader", {})
+        kind = node.metadata.get("coursekit", {}).get("kind") or _kind_from_nbgrader(node, meta)
+        if node.cell_type == "markdown":
+            lines = [line for line in node.source.split("\n") if re.match(r"#{1,6} \S", line)]
+            heading = lines[-1].lstrip("# ").strip() if lines else heading
+        points = float(meta.get("points", 0) or 0) if meta.get("grade") else 0.0
+        yield ReferenceCell(index, node, kind, meta.get("grade_id"), points, heading)
+
+
+def _kind_from_nbgrader(node: NotebookNode, meta: dict) -> str:
+    """The kind of a cell that does not say it: notebooks that were not built by this project's builder."""
+    if node.cell_type != "code":
+        return "markdown"
+    if meta.get("solution"):
+        return "exercise"
+    if meta.get("grade"):
+        return "test"
+    return "given" if meta.get("locked") else "plain"
