@@ -1,0 +1,84 @@
+"""Readable errors in the notebook.
+
+`install` makes IPython show a failed check as its message alone, and an exercise that is still open as one
+sentence, both as an ordinary error output (which nbgrader needs) without a traceback. All other exceptions
+keep IPython's own traceback. Warnings become one line of printed text: nbgrader takes anything on stderr for
+an error.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import sys
+import warnings
+from typing import Any
+
+from . import checking
+from .explain import is_cell, is_stub, student_line
+from .values import clean
+
+
+def install(shell: Any) -> None:
+    """Install the handlers in this IPython shell. Calling it again changes nothing."""
+    shell.set_custom_exc((checking.CheckFailed, NotImplementedError), _show)
+    if hasattr(shell, "kernel"):
+        warnings.showwarning = _print_warning
+
+
+def _show(shell: Any, etype: type, error: BaseException, tb: Any, tb_offset: int | None = None) -> list[str]:
+    """Show the exception that ended a cell (the signature is that of IPython's `set_custom_exc`)."""
+    if isinstance(error, checking.CheckFailed):
+        stb = error._render_traceback_()
+    elif is_stub(error) and (line := student_line(tb)) is not None and _is_raise(line.text):
+        stb = _open_exercise(line)
+    else:
+        shell.showtraceback((etype, error, tb), tb_offset=tb_offset)
+        return shell._last_traceback if hasattr(shell, "_last_traceback") else []
+    shell._showtraceback(etype, error, stb)
+    return stb
+
+
+def _is_raise(text: str) -> bool:
+    return text.startswith("raise NotImplementedError")
+
+
+def _open_exercise(line: Any) -> list[str]:
+    what = f"`{line.function}` is still open" if line.function else "This cell is still open"
+    if line.frame is not None:
+        frame = line.frame
+        while frame is not None and is_cell(frame.f_code.co_filename):
+            if frame.f_code.co_name == "<module>":
+                if frame.f_code.co_filename == line.frame.f_code.co_filename:
+                    checking.open_names.update(_defined_names(frame.f_code.co_filename))
+                break
+            frame = frame.f_back
+    advice = "replace `raise NotImplementedError()` with your code, then run the cell again."
+    return [f"\x1b[1;33m{what}\x1b[0m: {advice}"]
+
+
+def _defined_names(filename: str) -> set[str]:
+    """The names that the cell would define at its top level if it ran to its end."""
+    try:
+        tree = ast.parse("".join(linecache.getlines(filename)))
+    except SyntaxError:
+        return set()
+    names = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names.update(n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name))
+    return names
+
+
+def _print_warning(
+    message: Any, category: type, filename: str, lineno: int, file: Any = None, line: str | None = None
+) -> None:
+    """Print a warning in one line on stdout (the signature is that of `warnings.showwarning`)."""
+    where = ""
+    if is_cell(filename):
+        text = line or linecache.getline(filename, lineno).strip()
+        where = f", line {lineno}: {clean(text, 120)}"
+    print(f"Warning ({category.__name__}{where}): {clean(str(message), 300)}", file=file or sys.stdout)

@@ -1,0 +1,141 @@
+"""Exact comparison of values that are not one array: text, flags, dicts, sets, lists of unlike things."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from .compare import difference
+from .values import MAX_DEPTH, NotNumbers, describe, plain_items, shape_text, to_numbers, type_name
+
+_EXACT = (int, Fraction, Decimal)
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """The first place at which two values differ (`""` for the value itself) and how."""
+
+    place: str
+    problem: str
+
+    @property
+    def sentence(self) -> str:
+        return f"at {self.place}: {self.problem}" if self.place else self.problem
+
+
+def mismatch(got: Any, want: Any, place: str = "", depth: int = 0) -> Mismatch | None:
+    """How `got` differs from `want`, or None. `want` is trusted, `got` is not.
+
+    Lists and tuples of the same entries are equal, numbers are equal by value whatever their type, a bool
+    equals only a bool, and an object of an unknown type equals nothing.
+    """
+    if depth > MAX_DEPTH:
+        return Mismatch(place, "nested too deeply to compare")
+    cls = type(got)
+    if want is None or want is Ellipsis:
+        return None if got is want else Mismatch(place, "" if not place else f"{describe(got)} came")
+    if isinstance(want, bool | np.bool_):
+        return _flag(got, bool(want), place)
+    if isinstance(want, str | bytes):
+        base = str if isinstance(want, str) else bytes
+        same = issubclass(cls, base) and base.__eq__(got, want) is True
+        return None if same else Mismatch(place, "" if not place else f"{describe(got)} came")
+    if isinstance(want, dict):
+        return _dicts(got, want, place, depth)
+    if isinstance(want, set | frozenset):
+        return _sets(got, want, place)
+    if type(want) in _EXACT and cls in _EXACT:  # exact for integers of any size
+        return None if got == want else Mismatch(place, "" if not place else f"{describe(got)} came")
+    try:
+        wanted = to_numbers(want)
+    except NotNumbers:
+        wanted = None
+    if wanted is not None and wanted.array.size and wanted.array.dtype.kind != "O":
+        return _numbers(got, wanted, place)
+    if isinstance(want, list | tuple | range):
+        return _sequences(got, want, place, depth)
+    torch = sys.modules.get("torch")
+    known = (slice, *((torch.dtype, torch.device) if torch is not None else ()))
+    if issubclass(cls, np.dtype) or cls in known:
+        return None if cls is type(want) and got == want else Mismatch(place, f"{describe(got)} came")
+    if wanted is not None:
+        return _numbers(got, wanted, place)
+    if got is want:
+        return None
+    return Mismatch(place, f"a {type_name(got)} came, which cannot be compared")
+
+
+def _flag(got: Any, want: bool, place: str) -> Mismatch | None:
+    try:
+        numbers = to_numbers(got)
+    except NotNumbers:
+        return Mismatch(place, "True or False was expected")
+    if numbers.shape != () or numbers.array.dtype.kind != "b":
+        return Mismatch(place, "True or False was expected")
+    return None if bool(numbers.array) is want else Mismatch(place, f"{not want} came" if place else "")
+
+
+def _numbers(got: Any, wanted, place: str) -> Mismatch | None:
+    try:
+        came = to_numbers(got)
+    except NotNumbers as error:
+        return Mismatch(place, f"{error} is not a number" if wanted.shape == () else f"{error} came")
+    if came.shape != wanted.shape:
+        return Mismatch(place, f"shape {shape_text(came.shape)}, not {shape_text(wanted.shape)}")
+    if came.array.dtype.kind == "b" and wanted.array.dtype.kind != "b":
+        return Mismatch(place, "True and False came, not numbers")
+    found = difference(came.array, wanted.array, 0.0, 0.0)
+    if found is None:
+        return None
+    if wanted.shape == ():
+        return Mismatch(place, f"{describe(got)} came" if place else "")
+    return Mismatch(place, f"{found.count} of {found.size} entries differ, the worst at {found.place}")
+
+
+def _sequences(got: Any, want: Any, place: str, depth: int) -> Mismatch | None:
+    if not issubclass(type(got), list | tuple) and type(got) is not range:
+        if issubclass(type(got), np.ndarray) and got.ndim and not len(want) and not got.size:
+            return None
+        return Mismatch(place, f"a {type_name(got)} came where a {type_name(want)} was expected")
+    items, wanted = plain_items(got), list(want)
+    if len(items) != len(wanted):
+        return Mismatch(place, f"{len(items)} entries, not {len(wanted)}")
+    for i, (a, b) in enumerate(zip(items, wanted, strict=True)):
+        found = mismatch(a, b, f"{place}[{i}]", depth + 1)
+        if found is not None:
+            return found
+    return None
+
+
+def _dicts(got: Any, want: dict, place: str, depth: int) -> Mismatch | None:
+    if not issubclass(type(got), dict):
+        return Mismatch(place, f"a {type_name(got)} came where a dict was expected")
+    entries = dict(dict.items(got))
+    odd = [k for k in entries if type(k) not in (str, int, float, bool, bytes, tuple, type(None))]
+    if odd:
+        return Mismatch(place, f"a key of type {type_name(odd[0])}")
+    for key in want:
+        if key not in entries:
+            return Mismatch(place, f"the key {key!r} is missing")
+        found = mismatch(entries[key], want[key], f"{place}[{key!r}]", depth + 1)
+        if found is not None:
+            return found
+    extra = [k for k in entries if k not in want]
+    return Mismatch(place, f"the key {describe(extra[0])} is one too many") if extra else None
+
+
+def _sets(got: Any, want: set | frozenset, place: str) -> Mismatch | None:
+    if not issubclass(type(got), set | frozenset):
+        return Mismatch(place, f"a {type_name(got)} came where a set was expected")
+    items = list(set.__iter__(got) if issubclass(type(got), set) else frozenset.__iter__(got))
+    if any(type(v) not in (str, int, float, bool, bytes, type(None)) for v in items):
+        return Mismatch(place, "it holds entries of another type")
+    missing, extra = len(set(want) - set(items)), len(set(items) - set(want))
+    if missing or extra:
+        return Mismatch(place, f"{missing} entries are missing, {extra} are too many")
+    return None
