@@ -13,13 +13,15 @@ import base64
 import html
 import io
 import math
+import sys
 from collections.abc import Sequence
 
 import matplotlib as mpl
 import numpy as np
-from cycler import cycler
+from matplotlib import cycler
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 COLOR = {
@@ -114,18 +116,21 @@ def check_description(description: str) -> str:
     return " ".join(description.split())
 
 
-def png(fig, dpi: int = DPI) -> bytes:
-    """The figure as PNG on an opaque background, in 256 colours where that changes nothing visible."""
+def png(fig, dpi: int = DPI, *, trim: bool = False) -> bytes:
+    """The figure as PNG on an opaque background; `trim=True` cuts off empty margins.
+
+    Reduced to 256 colours (a third of the bytes) where no pixel changes by more than 16 of 255 levels:
+    nearly every diagram, hardly any colour photograph.
+    """
     buffer = io.BytesIO()
-    fig.savefig(
-        buffer, format="png", dpi=dpi, facecolor="white", edgecolor="none", metadata={"Software": None}
-    )
+    box = {"bbox_inches": "tight", "pad_inches": 0.08} if trim else {}
+    options = {"dpi": dpi, "facecolor": "white", "edgecolor": "none", **box}
+    fig.savefig(buffer, format="png", metadata={"Software": None}, **options)
     full = Image.open(buffer).convert("RGB")
-    small = full.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    small = full.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     error = np.abs(np.asarray(small.convert("RGB"), np.int16) - np.asarray(full, np.int16))
-    picture = small if error.mean() < 1.0 and np.percentile(error, 99.5) < 16 else full
     out = io.BytesIO()
-    picture.save(out, format="PNG", optimize=True)
+    (small if error.max() <= 16 else full).save(out, format="PNG", optimize=True)
     return out.getvalue()
 
 
@@ -148,14 +153,12 @@ def show(fig, description: str, *, caption: str | None = None, dpi: int = DPI) -
     too, unless `caption` gives another one. Outside of a notebook the description is printed.
     """
     description = check_description(description)
-    display_html(figure_html(png(fig, dpi), description, caption), f"[figure] {description}")
+    display_html(figure_html(png(fig, dpi, trim=True), description, caption), f"[figure] {description}")
     close(fig)
 
 
 def close(fig) -> None:
     """Free the figure, also where pyplot made it: else the notebook would show it a second time."""
-    import sys
-
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is not None:
         pyplot.close(fig)
@@ -274,9 +277,11 @@ def heatmap(
         matrix, cmap=cmap or (SEQUENTIAL if center is None else DIVERGING), vmin=vmin, vmax=vmax
     )
     ax.grid(False)
-    for names, set_ticks in ((xlabels, ax.set_xticks), (ylabels, ax.set_yticks)):
-        if names is not None:
-            set_ticks(range(len(names)), [str(name) for name in names])
+    for names, axis in ((xlabels, ax.xaxis), (ylabels, ax.yaxis)):
+        if names is None:
+            axis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        else:
+            axis.set_ticks(range(len(names)), [str(name) for name in names])
     if numbers:
         for (i, j), value in np.ndenumerate(matrix):
             red, green, blue, _ = image.cmap(image.norm(value))
@@ -291,5 +296,5 @@ def heatmap(
                 color="black" if light else "white",
             )
     if colorbar:
-        ax.figure.colorbar(image, ax=ax)
+        ax.figure.colorbar(image, ax=ax, shrink=0.8)
     return image
