@@ -20,9 +20,11 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode, v4
 
-from autograder.course import CHAPTERS, ROOT, Chapter, chapter
-from autograder.release import RAISES, student_text
-from autograder.source import SourceCell, read_source
+from autograder.course import ROOT, Chapter
+from autograder.release import RAISES, ReleaseError, student_text
+from autograder.source import SourceCell, SourceError, read_source
+
+__all__ = ["BuildError", "ReleaseError", "SourceError", "build", "execute", "expand", "run_environment", "stale"]
 
 PRESET = "quick"
 PRESETS = ("smoke", "quick", "full")
@@ -120,6 +122,7 @@ def execute(
         timeout=CELL_SECONDS,
         record_timing=False,
         store_widget_state=False,
+        extra_arguments=["--IPKernelApp.log_level=40"],  # its start-up warnings would stand in the build's output
         resources={"metadata": {"path": str(folder)}},
     )
     if progress:
@@ -291,8 +294,3 @@ def _write(path: Path, text: str) -> None:
 
 def _shown(path: Path) -> str:
     return "/".join(path.parts[-3:])
-
-
-def chosen(names: Iterable[str] = ()) -> list[Chapter]:
-    """The named chapters, or all of them. Raises `KeyError` for an unknown name."""
-    return [chapter(name) for name in names] or list(CHAPTERS)

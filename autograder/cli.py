@@ -1,0 +1,147 @@
+"""The `autograder` command. Every command lives in a module of its own, imported when it is called."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Build, check, hand out and grade the chapters of Deep Learning by Hand.",
+)
+Chapters = Annotated[
+    list[str] | None, typer.Argument(help="folder, number or topic of chapters (default: all)", metavar="CHAPTER")
+]
+Preset = Annotated[str, typer.Option(help="smoke, quick or full")]
+
+
+def main() -> None:
+    """The entry point of the console script."""
+    app()
+
+
+@app.command()
+def build(
+    chapters: Chapters = None,
+    preset: Preset = "quick",
+    check: Annotated[bool, typer.Option("--check", help="only tell which notebooks are stale")] = False,
+    force: Annotated[bool, typer.Option("--force", help="execute even what is up to date")] = False,
+) -> None:
+    """Build the executed solution notebooks and the students' notebooks from their sources."""
+    from autograder import build as module
+
+    with _told(module.BuildError, module.SourceError, module.ReleaseError, OSError):
+        stale = []
+        for item in _chosen(chapters):
+            if check:
+                stale += module.stale(item)
+                continue
+            with _bar(item.folder) as progress:
+                written = module.build(item, preset=preset, force=force, progress=progress)
+            typer.echo("\n".join(written) or f"{item.folder}: up to date")
+        if stale:
+            _fail(stale)
+        if check:
+            typer.echo("The notebooks are what their sources give.")
+        else:
+            scan(None)
+
+
+@app.command()
+def scan(
+    place: Annotated[Path | None, typer.Argument(help="folder or zip file (default: course/)")] = None,
+) -> None:
+    """Look for anything of the instructors' in what students get."""
+    from autograder.course import COURSE
+    from autograder.release_scan import gather_secrets
+    from autograder.release_scan import scan as look
+    from autograder.source import SourceError
+
+    with _told(SourceError, OSError):
+        found = look(place or COURSE, gather_secrets())
+    if found:
+        _fail([str(finding) for finding in found])
+    typer.echo(f"{place or COURSE.name}: nothing of the instructors' in it.")
+
+
+@app.command()
+def bundle(target: Annotated[Path, typer.Argument(help="the zip file to write")]) -> None:
+    """Write the zip file that students get."""
+    from autograder.bundle import BundleError, write_bundle
+    from autograder.source import SourceError
+
+    with _told(BundleError, SourceError, OSError):
+        size, files = write_bundle(target)
+    typer.echo(f"{target}: {files} files, {size / 1e6:.1f} MB")
+
+
+@app.command()
+def measure(
+    chapters: Chapters = None,
+    preset: Preset = "quick",
+    cells: Annotated[bool, typer.Option(help="show every cell")] = True,
+) -> None:
+    """Run solution notebooks in fresh processes and print time, memory and sizes."""
+    from autograder import measure as module
+
+    with _told(module.BuildError, OSError):
+        for item in _chosen(chapters):
+            with _bar(item.folder) as progress:
+                result = module.measure(item, preset=preset, progress=progress)
+            typer.echo(module.table(result, cells=cells))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def lab(context: typer.Context) -> None:
+    """Open JupyterLab at the course; further arguments go to `jupyter lab`."""
+    from autograder.lab import lab as run
+
+    raise typer.Exit(run(context.args))
+
+
+@app.command()
+def doctor() -> None:
+    """Say whether everything that the notebooks need is there."""
+    from coursekit.doctor import main as run
+
+    run()
+
+
+def _chosen(names: list[str] | None):
+    from autograder.course import CHAPTERS, chapter
+
+    try:
+        return [chapter(name) for name in names or []] or list(CHAPTERS)
+    except KeyError as error:
+        _fail([str(error.args[0])])
+
+
+def _fail(lines: list[str]) -> None:
+    for line in lines:
+        typer.echo(line, err=True)
+    raise typer.Exit(1)
+
+
+@contextmanager
+def _told(*errors: type[Exception]):
+    """Expected errors end the command with their message and status 1, not with a traceback."""
+    try:
+        yield
+    except errors as error:
+        _fail([str(error)])
+
+
+@contextmanager
+def _bar(title: str):
+    """A progress bar; the block gets `progress(done, total)`. Nothing is drawn where nobody watches."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
