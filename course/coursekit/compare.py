@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .values import Numbers, number_text
+from .values import Numbers, number_text, place_text
 
 NAN_HINT = "NaN comes from 0/0, inf - inf, 0 * inf, or the log or root of a negative number"
 INF_HINT = "infinity comes from a division by 0, log(0), or exp of a large number"
@@ -27,7 +27,7 @@ class Difference:
 
     @property
     def place(self) -> str:
-        return "[" + ", ".join(map(str, self.index)) + "]" if self.index else ""
+        return place_text(self.index)
 
 
 def difference(got: np.ndarray, want: np.ndarray, rtol: float, atol: float) -> Difference | None:

@@ -23,6 +23,8 @@ from .causes import CAUSES, SHAPES
 from .values import clean, shape_text, type_name
 
 _CELL_FILE = re.compile(r"[/\\]ipykernel_\d+[/\\][^/\\]+\.py$|^<ipython-input-|^<cell")
+# installed packages, and the course's own tests and tools
+_OTHER_CODE = re.compile(r"[/\\]site-packages[/\\]|[/\\]autograder[/\\]((checks|judge)[/\\]|\w+\.py$)")
 _PATHS = sysconfig.get_paths()
 _LIBRARIES = tuple(
     os.path.normcase(os.path.realpath(folder)) + os.sep
@@ -69,8 +71,7 @@ def _is_library(filename: str) -> bool:
     if filename.startswith("<frozen"):
         return True
     path = os.path.normcase(os.path.realpath(filename))
-    parts = path.replace("\\", "/").split("/")
-    return path.startswith(_LIBRARIES) or "site-packages" in parts or "autograder" in parts[-3:-1]
+    return path.startswith(_LIBRARIES) or bool(_OTHER_CODE.search(path))
 
 
 def _line(frame: FrameType, number: int) -> Line:
@@ -85,8 +86,8 @@ def _line(frame: FrameType, number: int) -> Line:
 
 def function_name(frame: FrameType) -> str:
     """`Linear.forward` for a method's frame, `""` at the top level of a cell."""
-    name = frame.f_code.co_qualname.split("<locals>.")[-1]
-    return "" if name == "<module>" else clean(name, 80)
+    parts = [part for part in frame.f_code.co_qualname.split(".<locals>.") if not part.startswith("<")]
+    return clean(parts[-1], 80) if parts else ""
 
 
 def student_line(tb: TracebackType | None, check_frame: FrameType | None = None) -> Line | None:

@@ -14,21 +14,21 @@ import sys
 import warnings
 from typing import Any
 
-from . import checking
 from .explain import is_cell, is_stub, student_line
+from .failures import CheckFailed, open_names
 from .values import clean
 
 
 def install(shell: Any) -> None:
     """Install the handlers in this IPython shell. Calling it again changes nothing."""
-    shell.set_custom_exc((checking.CheckFailed, NotImplementedError), _show)
+    shell.set_custom_exc((CheckFailed, NotImplementedError), _show)
     if hasattr(shell, "kernel"):
         warnings.showwarning = _print_warning
 
 
 def _show(shell: Any, etype: type, error: BaseException, tb: Any, tb_offset: int | None = None) -> list[str]:
     """Show the exception that ended a cell (the signature is that of IPython's `set_custom_exc`)."""
-    if isinstance(error, checking.CheckFailed):
+    if isinstance(error, CheckFailed):
         stb = error._render_traceback_()
     elif is_stub(error) and (line := student_line(tb)) is not None and _is_raise(line.text):
         stb = _open_exercise(line)
@@ -50,7 +50,7 @@ def _open_exercise(line: Any) -> list[str]:
         while frame is not None and is_cell(frame.f_code.co_filename):
             if frame.f_code.co_name == "<module>":
                 if frame.f_code.co_filename == line.frame.f_code.co_filename:
-                    checking.open_names.update(_defined_names(frame.f_code.co_filename))
+                    open_names.update(_defined_names(frame.f_code.co_filename))
                 break
             frame = frame.f_back
     advice = "replace `raise NotImplementedError()` with your code, then run the cell again."

@@ -18,14 +18,26 @@ _EXACT = (int, Fraction, Decimal)
 
 @dataclass(frozen=True)
 class Mismatch:
-    """The first place at which two values differ (`""` for the value itself) and how."""
+    """The first place at which two values differ (`""` for the value itself), and how.
+
+    `wanted` is what was expected there, for messages that may show it.
+    """
 
     place: str
     problem: str
+    wanted: str = ""
 
-    @property
-    def sentence(self) -> str:
-        return f"at {self.place}: {self.problem}" if self.place else self.problem
+    def sentence(self, reveal: bool) -> str:
+        """The place and the problem in words (`""` where the values themselves say all)."""
+        problem = self.problem
+        if problem and self.wanted and reveal:
+            problem += f", {self.wanted} was expected"
+        return f"at {self.place}: {problem}" if self.place and problem else problem
+
+
+def _came(got: Any, want: Any, place: str) -> Mismatch:
+    """Two single values differ: at the top the message shows both anyway."""
+    return Mismatch(place, f"{describe(got)} came" if place else "", describe(want))
 
 
 def mismatch(got: Any, want: Any, place: str = "", depth: int = 0) -> Mismatch | None:
@@ -38,19 +50,19 @@ def mismatch(got: Any, want: Any, place: str = "", depth: int = 0) -> Mismatch |
         return Mismatch(place, "nested too deeply to compare")
     cls = type(got)
     if want is None or want is Ellipsis:
-        return None if got is want else Mismatch(place, "" if not place else f"{describe(got)} came")
+        return None if got is want else _came(got, want, place)
     if isinstance(want, bool | np.bool_):
         return _flag(got, bool(want), place)
     if isinstance(want, str | bytes):
         base = str if isinstance(want, str) else bytes
         same = issubclass(cls, base) and base.__eq__(got, want) is True
-        return None if same else Mismatch(place, "" if not place else f"{describe(got)} came")
+        return None if same else _came(got, want, place)
     if isinstance(want, dict):
         return _dicts(got, want, place, depth)
     if isinstance(want, set | frozenset):
         return _sets(got, want, place)
     if type(want) in _EXACT and cls in _EXACT:  # exact for integers of any size
-        return None if got == want else Mismatch(place, "" if not place else f"{describe(got)} came")
+        return None if got == want else _came(got, want, place)
     try:
         wanted = to_numbers(want)
     except NotNumbers:
@@ -62,7 +74,7 @@ def mismatch(got: Any, want: Any, place: str = "", depth: int = 0) -> Mismatch |
     torch = sys.modules.get("torch")
     known = (slice, *((torch.dtype, torch.device) if torch is not None else ()))
     if issubclass(cls, np.dtype) or cls in known:
-        return None if cls is type(want) and got == want else Mismatch(place, f"{describe(got)} came")
+        return None if cls is type(want) and got == want else _came(got, want, place)
     if wanted is not None:
         return _numbers(got, wanted, place)
     if got is want:
@@ -77,7 +89,7 @@ def _flag(got: Any, want: bool, place: str) -> Mismatch | None:
         return Mismatch(place, "True or False was expected")
     if numbers.shape != () or numbers.array.dtype.kind != "b":
         return Mismatch(place, "True or False was expected")
-    return None if bool(numbers.array) is want else Mismatch(place, f"{not want} came" if place else "")
+    return None if bool(numbers.array) is want else _came(got, want, place)
 
 
 def _numbers(got: Any, wanted, place: str) -> Mismatch | None:
@@ -93,7 +105,7 @@ def _numbers(got: Any, wanted, place: str) -> Mismatch | None:
     if found is None:
         return None
     if wanted.shape == ():
-        return Mismatch(place, f"{describe(got)} came" if place else "")
+        return _came(got, wanted.array[()], place)
     return Mismatch(place, f"{found.count} of {found.size} entries differ, the worst at {found.place}")
 
 

@@ -64,6 +64,11 @@ def shape_text(shape: tuple[int, ...]) -> str:
     return str(tuple(int(n) for n in shape))
 
 
+def place_text(index) -> str:
+    """`[1, 2]`: the place of an entry."""
+    return "[" + ", ".join(str(int(i)) for i in index) + "]"
+
+
 def to_numbers(value: object) -> Numbers:
     """The value as `Numbers`. Raises `NotNumbers` for anything that is not made of numbers."""
     return _to_numbers(value, 0, [MAX_ENTRIES])
@@ -206,6 +211,8 @@ def describe(value: object, digits: int = 6, values: bool = True) -> str:
         return f"an integer of {value.bit_length()} bits"
     if cls is str:
         return repr(clean(value, 80))
+    if issubclass(cls, str):
+        return f"text of type {type_name(value)}"
     if cls is bytes:
         return f"{len(value)} bytes"
     if cls in (slice, range) or issubclass(cls, np.dtype):
@@ -267,3 +274,21 @@ def _describe_collection(value) -> str:
         return f"[{listed}]" if type(value) is list else f"{{{listed}}}"
     kinds = sorted({type_name(v) for v in items})
     return f"a {type_name(value)} of {entries} ({', '.join(kinds[:4])})"
+
+
+def describe_wanted(wanted: Numbers, digits: int = 6) -> str:
+    """The expected numbers in words, as short as can be."""
+    if wanted.shape == ():
+        return number_text(wanted.array[()], digits)
+    return describe(wanted.array.tolist() if wanted.array.ndim == 1 else wanted.array, digits)
+
+
+def is_kind(value: object, kind: str) -> bool:
+    """Whether the value is a "number", "numbers" in one row, or "text"."""
+    if kind == "text":
+        return type(value) is str
+    try:
+        numbers = to_numbers(value)
+    except NotNumbers:
+        return False
+    return numbers.array.dtype.kind != "b" and numbers.array.ndim == (0 if kind == "number" else 1)
