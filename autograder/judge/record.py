@@ -135,8 +135,8 @@ class Record:
 
     @classmethod
     def load(cls, path: Path) -> Record | None:
-        """The record at `path`, or None where there is none or it is damaged (then it is to be made
-        again).""" try:
+        """The record at `path`; None where there is none or it is damaged (it is to be made again)."""
+        try:
             return cls.from_json(path.read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return None

@@ -43,9 +43,7 @@ def run_submission(
     raise RuntimeError("the judge is not built yet")
 
 
-def submission_key(
-    notebook: NotebookNode | Path, source: NotebookNode | Path, limits: Limits | None = None
-) -> str:
+def submission_key(notebook: NotebookNode | Path, source: NotebookNode | Path, limits: Limits | None = None) -> str:
     """The key of the record that `run_submission` would make: the same for the same cells, tests and
     environment.
 
