@@ -24,7 +24,17 @@ from autograder.course import ROOT, Chapter
 from autograder.release import RAISES, ReleaseError, student_text
 from autograder.source import SourceCell, SourceError, read_source
 
-__all__ = ["BuildError", "ReleaseError", "SourceError", "build", "execute", "expand", "run_environment", "stale"]
+__all__ = [
+    "BuildError",
+    "ReleaseError",
+    "SourceError",
+    "build",
+    "execute",
+    "expand",
+    "run_environment",
+    "stale",
+    "student_problems",
+]
 
 PRESET = "quick"
 PRESETS = ("smoke", "quick", "full")
@@ -235,9 +245,7 @@ def build(
     notebook = expand(read_source(item), item)
     written = []
     if force or _solution_problems(item, notebook, preset):
-        done = execute(
-            notebook, item.source.parent, preset=preset, name=item.source.name, progress=progress
-        )
+        done = execute(notebook, item.source.parent, preset=preset, name=item.source.name, progress=progress)
         _write(item.solution_notebook, nbformat.writes(done) + "\n")
         written.append(f"{_shown(item.solution_notebook)}: executed at preset {preset}")
     text = student_text(item, notebook)
@@ -253,13 +261,20 @@ def stale(item: Chapter) -> list[str]:
     Executes nothing: the student's notebook is compared byte for byte, the executed one by its cells.
     """
     notebook = expand(read_source(item), item)
-    problems = _solution_problems(item, notebook, PRESET)
+    advice = f"run: autograder build {item.folder}"
+    return [f"{p}; {advice}" for p in _solution_problems(item, notebook, PRESET)] + student_problems(item)
+
+
+def student_problems(item: Chapter) -> list[str]:
+    """Why the student's notebook of a chapter is not, byte for byte, what its source gives."""
     present = _read(item.student_notebook)
     if present is None:
-        problems.append(f"{_shown(item.student_notebook)} is missing")
-    elif present != student_text(item, notebook):
-        problems.append(f"{_shown(item.student_notebook)} is not what the source gives")
-    return [f"{problem}; run: autograder build {item.folder}" for problem in problems]
+        problem = f"{_shown(item.student_notebook)} is missing"
+    elif present != student_text(item, expand(read_source(item), item)):
+        problem = f"{_shown(item.student_notebook)} is not what the source gives"
+    else:
+        return []
+    return [f"{problem}; run: autograder build {item.folder}"]
 
 
 def _solution_problems(item: Chapter, notebook: NotebookNode, preset: str) -> list[str]:
@@ -284,7 +299,8 @@ def _sources(notebook: NotebookNode) -> list[tuple]:
 
 
 def _read(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.exists() else None
+    # bytes and not text: reading as text would take a file with other line ends for the same
+    return path.read_bytes().decode("utf-8") if path.exists() else None
 
 
 def _write(path: Path, text: str) -> None:

@@ -168,9 +168,7 @@ def _checked_cell(cell, index: int, line: int, where: str) -> SourceCell:
         if meta[key] is not True:
             raise SourceError(f"{where}: write {key}=true, not {key}={meta[key]!r}")
     if kinds and _KIND_KEYS[kind] is str and not (isinstance(value, str) and _ID.fullmatch(value)):
-        raise SourceError(
-            f"{where}: {kind}={value!r} is no id; ids are letters, digits and single dashes"
-        )
+        raise SourceError(f"{where}: {kind}={value!r} is no id; ids are letters, digits and single dashes")
     cell_id = value if isinstance(value, str) else None
     if cell_id in _RESERVED or (cell_id and len(cell_id) > 64):
         raise SourceError(f"{where}: the id {cell_id!r} is taken or longer than 64 characters")
@@ -221,9 +219,7 @@ def _check_regions(text: str, kind: str, where: str) -> None:
                 )
             marker = begin if begin in line else end
             if line.strip() != f"### {marker}":
-                raise SourceError(
-                    f"{where}: write '### {marker}' alone on its line, found {line.strip()!r}"
-                )
+                raise SourceError(f"{where}: write '### {marker}' alone on its line, found {line.strip()!r}")
             if (marker == begin) == opened:
                 problem = "before the first one ended" if opened else f"without {begin}"
                 raise SourceError(f"{where}: {marker} {problem}")

@@ -143,9 +143,7 @@ def test_stale_notebooks_are_found_without_running_anything(built, tmp_path, mon
 
     text = fresh.student_notebook.read_text()
     fresh.student_notebook.write_text(text.replace("Twice as much.", "Twice as much!"))
-    assert stale(fresh) == [
-        "course/01_small/small.ipynb is not what the source gives; run: autograder build 01_small"
-    ]
+    assert stale(fresh) == ["course/01_small/small.ipynb is not what the source gives; run: autograder build 01_small"]
     fresh.student_notebook.unlink()
     assert "course/01_small/small.ipynb is missing; run: autograder build 01_small" in stale(fresh)
     fresh.student_notebook.write_text(text)

@@ -15,7 +15,16 @@ TEST = '# %% test="ex1-test" points=100\nassert f() == 1\n'
 def test_cells_of_the_small_chapter():
     cells = parse_source(SOURCE, points=100)
     assert [c.kind for c in cells] == [
-        "markdown", "setup", "markdown", "exercise", "test", "given", "demo", "plain", "exercise", "test",
+        "markdown",
+        "setup",
+        "markdown",
+        "exercise",
+        "test",
+        "given",
+        "demo",
+        "plain",
+        "exercise",
+        "test",
     ]
     assert [c.id for c in cells if c.id] == ["ex1-double", "ex1-double-test", "table", "q1", "q1-test"]
     assert [c.index for c in cells] == list(range(10))
