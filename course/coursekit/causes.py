@@ -6,7 +6,7 @@ import re
 
 SHAPES = re.compile(
     r"shape|broadcast|mismatch in its core dimension|must match|size of tensor|dimension|not aligned|"
-    r"concatenat|einstein sum|einsum|cannot reshape",
+    r"concatenat|einstein sum|einsum|cannot reshape|did not match",
     re.I,
 )
 _NONE = (
@@ -76,7 +76,7 @@ CAUSES: list[tuple[type[BaseException], str, str]] = [
     (
         IndexError,
         r"out of (bounds|range)",
-        "indices run from 0 to length - 1: is a loop one step too long, or the wrong axis indexed?",
+        "indices run from 0 to length - 1: a loop may be one step too long, or the wrong axis indexed",
     ),
     (IndexError, r"too many indices", "the array has fewer axes here than indices are given"),
     (KeyError, r"", "this key was never stored in the dict"),

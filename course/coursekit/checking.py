@@ -348,9 +348,10 @@ class Expect(Report):
 
 def dtype_name(dtype: Any) -> str:
     """`float32` for `np.float32`, `torch.float32`, `"float32"`; Python's `float` is `float64`."""
-    text = str(dtype)
-    if text.startswith("torch."):
-        return text.removeprefix("torch.")
+    name = str(dtype).removeprefix("torch.")
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(getattr(torch, name, None), torch.dtype):
+        return name
     try:
         return np.dtype(dtype).name
     except TypeError:

@@ -161,15 +161,12 @@ def likely_cause(error: BaseException, line: Line | None) -> str | None:
         if similar:
             return f"did you mean `{similar}`?"
         return "a typing error, or the cell that defines it has not been run (or stopped with an error)"
-    if isinstance(error, ValueError | RuntimeError | IndexError) and SHAPES.search(text):
-        shapes = shapes_at(line)
-        hint = "the shapes do not fit together"
-        if shapes:
-            return f"{hint}; at this line {shapes}"
-        return f"{hint}: print the shapes just before this line"
+    shapes = f"at this line {found}" if (found := shapes_at(line)) else ""
     for kind, pattern, cause in CAUSES:
         if isinstance(error, kind) and re.search(pattern, text):
-            return cause
+            return f"{cause}; {shapes}" if shapes and isinstance(error, IndexError) else cause
+    if isinstance(error, ValueError | RuntimeError | IndexError) and SHAPES.search(text):
+        return f"the shapes do not fit together; {shapes or 'print the shapes just before this line'}"
     return None
 
 

@@ -56,10 +56,13 @@ class CheckFailed(AssertionError):
         self.case = case
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows in place of a traceback: the message, headline and labels set off."""
+        """What IPython shows in place of a traceback: the message, headline and labels in bold.
+
+        No colours: the error output has its own, and no red is readable on both its light and its dark one.
+        """
         headline, *rest = str(self).split("\n")
         labels = re.compile(r"^(  )([A-Z][a-z ]+:)(?= )")
-        return [f"\x1b[1;31m{headline}\x1b[0m", *(labels.sub("\\1\x1b[1m\\2\x1b[0m", line) for line in rest)]
+        return [f"\x1b[1m{headline}\x1b[0m", *(labels.sub("\\1\x1b[1m\\2\x1b[0m", line) for line in rest)]
 
 
 class BadCheck(Exception):

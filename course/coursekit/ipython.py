@@ -12,11 +12,14 @@ import ast
 import linecache
 import sys
 import warnings
+from types import TracebackType
 from typing import Any
 
-from .explain import is_cell, is_stub, student_line
+from .explain import Line, is_cell, is_stub, student_line
 from .failures import CheckFailed, open_names
 from .values import clean
+
+_STUB = "raise NotImplementedError"
 
 
 def install(shell: Any) -> None:
@@ -30,8 +33,8 @@ def _show(shell: Any, etype: type, error: BaseException, tb: Any, tb_offset: int
     """Show the exception that ended a cell (the signature is that of IPython's `set_custom_exc`)."""
     if isinstance(error, CheckFailed):
         stb = error._render_traceback_()
-    elif is_stub(error) and (line := student_line(tb)) is not None and _is_raise(line.text):
-        stb = _open_exercise(line)
+    elif is_stub(error) and (line := student_line(tb)) is not None and line.text.startswith(_STUB):
+        stb = _open_exercise(line, tb)
     else:
         shell.showtraceback((etype, error, tb), tb_offset=tb_offset)
         return shell._last_traceback if hasattr(shell, "_last_traceback") else []
@@ -39,22 +42,17 @@ def _show(shell: Any, etype: type, error: BaseException, tb: Any, tb_offset: int
     return stb
 
 
-def _is_raise(text: str) -> bool:
-    return text.startswith("raise NotImplementedError")
-
-
-def _open_exercise(line: Any) -> list[str]:
+def _open_exercise(line: Line, tb: TracebackType) -> list[str]:
+    """One sentence about the exercise at this line; remembers what its cell would have defined."""
+    filename = line.frame.f_code.co_filename
+    while tb is not None:
+        code = tb.tb_frame.f_code
+        if code.co_name == "<module>" and code.co_filename == filename:
+            open_names.update(_defined_names(filename))
+        tb = tb.tb_next
     what = f"`{line.function}` is still open" if line.function else "This cell is still open"
-    if line.frame is not None:
-        frame = line.frame
-        while frame is not None and is_cell(frame.f_code.co_filename):
-            if frame.f_code.co_name == "<module>":
-                if frame.f_code.co_filename == line.frame.f_code.co_filename:
-                    open_names.update(_defined_names(frame.f_code.co_filename))
-                break
-            frame = frame.f_back
     advice = "replace `raise NotImplementedError()` with your code, then run the cell again."
-    return [f"\x1b[1;33m{what}\x1b[0m: {advice}"]
+    return [f"\x1b[1m{what}\x1b[0m: {advice}"]
 
 
 def _defined_names(filename: str) -> set[str]:

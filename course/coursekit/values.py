@@ -280,7 +280,8 @@ def describe_wanted(wanted: Numbers, digits: int = 6) -> str:
     """The expected numbers in words, as short as can be."""
     if wanted.shape == ():
         return number_text(wanted.array[()], digits)
-    return describe(wanted.array.tolist() if wanted.array.ndim == 1 else wanted.array, digits)
+    short = wanted.array.ndim == 1 and wanted.array.size <= 12
+    return describe(wanted.array.tolist() if short else wanted.array, digits)
 
 
 def is_kind(value: object, kind: str) -> bool:
