@@ -27,5 +27,5 @@ def bar(total: int, label: str = "", unit: str = "step", **options) -> Bar:
     terminal = sys.stdout.isatty()
     options = {"leave": True, "mininterval": 0.25, "dynamic_ncols": terminal} | options
     if not terminal:
-        options.setdefault("ncols", 96)
+        options.setdefault("ncols", 90)
     return Bar(total=total, desc=label or None, unit=unit, file=sys.stdout, disable=headless(), **options)

@@ -119,17 +119,16 @@ def _short(value) -> str:
 
 def _number(value, key: str):
     """A float (or float array) from a Python, NumPy or torch number, without autograd or device."""
-    detach = getattr(value, "detach", None)
-    if detach is not None:
-        # float(tensor) warns on stderr when the tensor requires a gradient
-        value = detach().cpu().numpy()
+    if hasattr(value, "detach") and hasattr(value, "cpu"):
+        # float(tensor) warns on stderr when the tensor requires a gradient; NumPy knows no bfloat16
+        value = value.detach().cpu().double().numpy()
     try:
         array = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
         raise TypeError(
             f"{key!r} must be a number or an array of numbers, got {type(value).__name__}"
         ) from None
-    return float(array) if array.size == 1 else array
+    return array.item() if array.size == 1 else array
 
 
 def _values(result, source: str) -> dict:

@@ -84,8 +84,14 @@ class Slider:
             return w.FloatLogSlider(
                 min=lo, max=hi, step=self.step or (hi - lo) / 100, readout_format=".3g", **common
             )
-        step = self.step or (self.hi - self.lo) / 100
+        step = self.step or round_step((self.hi - self.lo) / 50)
         return w.FloatSlider(min=self.lo, max=self.hi, step=step, readout_format=".3g", **common)
+
+
+def round_step(largest: float) -> float:
+    """The largest of ..., 0.1, 0.2, 0.5, 1, 2, 5, ... up to `largest`: sliders stop at round numbers."""
+    power = 10.0 ** math.floor(math.log10(largest))
+    return next(m * power for m in (5, 2, 1) if m * power <= largest * (1 + 1e-9))
 
 
 @dataclass(frozen=True)
@@ -163,6 +169,7 @@ class Explorer:
         self.values = {name: control.check(control.start) for name, control in controls.items()}
         self.png = b""
         self.error: str | None = None
+        self._exception: Exception | None = None
         self.redraws = 0
         self._draw, self._size = draw, size
         self._lock = threading.RLock()
@@ -222,9 +229,9 @@ class Explorer:
             fig = figures.blank(self._size)
             try:
                 self._draw(fig, **self.values)
-                self.png, self.error = figures.png(fig), None
+                self.png, self.error, self._exception = figures.png(fig), None, None
             except Exception as error:
-                self.error = _in_words(error)
+                self.error, self._exception = _in_words(error), error
             finally:
                 fig.clear()
             self.redraws += 1
@@ -241,7 +248,7 @@ class Explorer:
         now = ", ".join(
             f"{c.label or name}: {_short(self.values[name])}" for name, c in self.controls.items()
         )
-        return f"{self.description} Shown for {now}." if now else self.description
+        return f"{self.description.rstrip('.')}. Shown for {now}." if now else self.description
 
     def display(self) -> None:
         """Show controls and picture; without a notebook that can move them, the picture alone."""
@@ -266,8 +273,8 @@ class Explorer:
 
     def _show_static(self) -> None:
         self.render()
-        if self.error is not None:
-            raise RuntimeError(f"The figure of a widget could not be drawn. {self.error}")
+        if self._exception is not None:
+            raise self._exception
         names = ", ".join(control.label or name for name, control in self.controls.items())
         caption = f"{self.description} (A still picture; run the notebook in JupyterLab to move: {names}.)"
         figures.display_html(
@@ -297,7 +304,7 @@ def explore(
 
     An exception in `draw` appears in words in place of the picture, and the next move tries again. Where
     nothing can be moved (a plain script, a headless run) the figure of the start values is shown instead,
-    and there an exception in `draw` is raised as `RuntimeError`. Returns the `Explorer`.
+    and there an exception in `draw` is raised. Returns the `Explorer`.
     """
     explorer = Explorer(draw, description, size, controls)
     explorer.display()
@@ -318,6 +325,8 @@ def _short(value) -> str:
 
 def _in_words(error: Exception) -> str:
     """The exception and the innermost line outside of installed libraries at which it arose."""
+    if isinstance(error, NotImplementedError):
+        return "It needs an exercise that is still open: solve that one, then run this cell again."
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if "site-packages" not in f.filename and f.filename != __file__]
     where = f" in `{own[-1].name}`, line {own[-1].lineno}: {own[-1].line}" if own else ""
