@@ -187,6 +187,8 @@ def _rgb(images, vmin, vmax, cmap) -> np.ndarray:
         images = images[..., 0]
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[-1] != 3):
         raise ValueError(f"images must have shape [N, H, W] or [N, H, W, 3], got {images.shape}")
+    if len(images) == 0:
+        raise ValueError("image_grid needs at least one image")
     if images.ndim == 4 and images.dtype == np.uint8:
         return images
     images = images.astype(float)
@@ -220,8 +222,8 @@ def image_grid(
     n, height, width, _ = tiles.shape
     if labels is not None and len(labels) != n:
         raise ValueError(f"{n} images but {len(labels)} labels")
-    if n < 1 or ncols < 1:
-        raise ValueError(f"need at least one image and one column, got {n} images and ncols={ncols}")
+    if ncols < 1:
+        raise ValueError(f"image_grid needs at least one column, got ncols={ncols}")
     ncols = min(ncols, n)
     nrows = math.ceil(n / ncols)
     gap = max(1, width // 14)
