@@ -47,3 +47,42 @@ c.GenerateAssignment.preprocessors.append("autograder.release.FinishStudentNoteb
 c.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE\nraise NotImplementedError()"}
 
 # ---------------------------------------------------------------- grading and feedback
+
+# Each submission is repaired from the released notebook before nbgrader's own steps see it, run by the judge
+# (`autograder grade` does it side by side beforehand; what has a record is not run again), and its points are
+# taken from the judge's record. See autograder/steps.py.
+c.Autograde.sanitize_preprocessors = [
+    "autograder.steps.RepairSubmission",
+    "nbgrader.preprocessors.ClearOutput",
+    "nbgrader.preprocessors.DeduplicateIds",
+    "nbgrader.preprocessors.OverwriteKernelspec",
+    "nbgrader.preprocessors.OverwriteCells",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+c.Autograde.autograde_preprocessors = [
+    "autograder.steps.RunSubmission",
+    "nbgrader.preprocessors.LimitOutput",
+    "autograder.steps.SavePoints",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+# "judge": sandboxed, hidden tests outside of the student's process. "plain": one kernel for both, as nbgrader does
+# it; protects against nothing.
+c.RunSubmission.runner = "plain"
+# Should a notebook of yours without a source here be graded: nbgrader's own time limit for a cell, in seconds.
+c.Execute.timeout = 120
+
+# Feedback shows a student's answers, results and messages; hidden tests, scripts and paths stay out, and so do
+# the other files of a submission. See autograder/feedback.py.
+c.GenerateFeedback.preprocessors = ["nbgrader.preprocessors.GetGrades", "autograder.feedback.HideTests"]
+c.GenerateFeedback.exporter_class = "autograder.feedback.FeedbackExporter"
+c.GenerateFeedback.post_convert_hook = "autograder.feedback.keep_pages_only"
+
+# What a student wrote and printed is cleaned before Formgrader shows it, too.
+c.HTMLExporter.preprocessors = ["autograder.feedback.CleanNotebook"]
+c.HTMLExporter.filters = {"markdown2html": "autograder.clean.markdown_to_html"}
+c.HTMLExporter.sanitize_html = True
+
+# ---------------------------------------------------------------- exchange
+
+c.ExchangeFactory.collect = "autograder.exchange.CollectWithoutLinks"

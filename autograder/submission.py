@@ -206,7 +206,9 @@ class _Repair:
                     placed.append(((index, 0), self._extra(index, "code", cell.source)))
             placed.append(((index, 1), _as_released(released, cell.source)))
         if changed:
-            self.notes.append(f"Locked cells were changed: {_some(changed)}; the released ones were run.")
+            self.notes.append(
+                f"Locked cells differ from the released ones: {_some(changed)}; the released ones were run."
+            )
         placed += self._missing_locked()
         placed.sort(key=lambda item: item[0])
         notebook = new_notebook(cells=[node for _, node in placed])
@@ -274,6 +276,8 @@ def _as_released(released: ReferenceCell, source: str) -> NotebookNode:
         if key in released.node.metadata:
             node.metadata[key] = released.node.metadata[key]
     node.metadata.setdefault("coursekit", NotebookNode({}))["kind"] = released.kind
+    if not released.locked and normalised(source) != released.text:
+        node.metadata["coursekit"]["changed"] = True
     return node
 
 

@@ -308,7 +308,7 @@ def test_changed_locked_cells_are_put_back_and_said(check, chapter, reference):
     checked = check(notebook)
     assert source(checked, "ex1-double-test") == reference.by_grade_id["ex1-double-test"].node.source
     assert source(checked, "setup").startswith("import math")
-    assert any("Locked cells were changed" in note and "'setup'" in note for note in checked.notes)
+    assert any("Locked cells differ" in note and "'setup'" in note for note in checked.notes)
 
 
 def test_an_answer_pasted_into_a_test_cell_is_kept(check, chapter):

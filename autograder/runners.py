@@ -1,0 +1,319 @@
+"""Who runs a checked submission: the judge, or a plain kernel as nbgrader does it.
+
+Both take the checked notebook and the trusted source notebook and return the same `Record`, so everything after
+them (gradebook, autograded notebook, feedback, report) does not know which one it was. The plain runner is for
+machines where the judge's sandbox cannot stand, and for comparison: it runs hidden tests in the student's process,
+so it protects against nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+import importlib.util
+import os
+import platform
+import re
+import tempfile
+import time
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from nbformat import NotebookNode
+
+from autograder.clean import Budget, clean_outputs, plain_text
+from autograder.judge.limits import Limits
+from autograder.judge.record import CellRun, Record, TestResult, content_key
+
+NAMES = ("judge", "plain")
+SKIP_TAG = "skip-execution"
+_VERSIONS = ("torch", "numpy", "ipykernel", "nbclient")
+_CHECKS = re.compile(r"autograder\.checks(?:\.| import )(\w+)")
+_WORDS = {  # how coursekit's messages name the outcomes
+    "not attempted yet": "open",
+    "a name is missing": "missing",
+    "your code raised an exception": "raised",
+    "not right yet": "wrong",
+}
+_BY_TYPE = {"NotImplementedError": "open", "NameError": "missing", "AssertionError": "wrong", "CheckFailed": "wrong"}
+_MOST_MESSAGE = 4_000
+
+
+class Runner(Protocol):
+    """Runs submissions one after the other. A context manager; enter it in the process that runs."""
+
+    name: str
+
+    def key(self, notebook: NotebookNode, source: NotebookNode) -> str:
+        """What the record depends on, as a hash; computed without running anything."""
+
+    def run(self, notebook: NotebookNode, source: NotebookNode) -> Record:
+        """The record of a checked notebook. Never raises for anything that is in the notebook."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+
+
+def make_runner(name: str) -> Runner:
+    """The runner of this name; `ValueError` with the known ones if there is none."""
+    if name == "plain":
+        return PlainRunner()
+    if name == "judge":
+        return JudgeRunner()
+    raise ValueError(f"no runner {name!r}; there are {', '.join(NAMES)}")
+
+
+class JudgeRunner:
+    """The judge: student code in a sandboxed process, tests outside of it."""
+
+    name = "judge"
+
+    def __init__(self) -> None:
+        self._stack = contextlib.ExitStack()
+        self._judge: Any = None
+
+    def __enter__(self) -> Self:
+        from autograder.judge.runner import Judge
+
+        self._judge = self._stack.enter_context(Judge())
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stack.close()
+
+    def key(self, notebook: NotebookNode, source: NotebookNode) -> str:
+        """As `Runner.key`."""
+        from autograder.judge.runner import submission_key
+
+        return submission_key(notebook, source)
+
+    def run(self, notebook: NotebookNode, source: NotebookNode) -> Record:
+        """As `Runner.run`."""
+        from autograder.judge.runner import run_submission
+
+        return run_submission(notebook, source, judge=self._judge)
+
+
+class PlainRunner:
+    """A fresh kernel for each submission, tests and student code together in it."""
+
+    name = "plain"
+
+    def __init__(self, limits: Limits | None = None):
+        self.limits = limits or Limits()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        pass
+
+    def key(self, notebook: NotebookNode, source: NotebookNode) -> str:
+        """As `Runner.key`."""
+        cells = [f"{c.cell_type}\n{_locked_id(c) or c.source}" for c in notebook.cells]
+        trusted = [f"{_locked_id(c)}\n{c.source}" for c in source.cells]
+        return content_key("plain", repr(self.limits), environment(), checks_text(source), *cells, "|", *trusted)
+
+    def run(self, notebook: NotebookNode, source: NotebookNode) -> Record:
+        """As `Runner.run`."""
+        from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+        started, begin = time.time(), time.monotonic()
+        running = with_tests(notebook, source)
+        record = Record(key=self.key(notebook, source), started=started)
+        deadline = begin + self.limits.wall(self.limits.submission_seconds)
+        try:
+            _execute(running, self.limits.wall(self.limits.cell_seconds), deadline)
+        except _OutOfTime:
+            record.notices.append("The time for the whole notebook was used up; the last cells were not run.")
+        except (DeadKernelError, CellExecutionError, CellTimeoutError, RuntimeError) as error:
+            at = _last_run(running)
+            what = "the Python process ended" if isinstance(error, DeadKernelError) else type(error).__name__
+            record.gradable, record.error = False, f"The notebook could not be run to its end: {what} in cell {at}."
+        budget = Budget()
+        record.cells = [_cell_run(index, cell, budget) for index, cell in enumerate(running.cells)]
+        if record.gradable:
+            record.tests = [_result(cell) for cell in running.cells if _is_test(cell)]
+        record.seconds = time.monotonic() - begin
+        return record
+
+
+# ------------------------------------------------------------------------------------------- what a key needs
+
+
+@functools.cache
+def environment() -> str:
+    """Everything of the machine and of the project that a result may depend on, as text."""
+    lines = [platform.python_version(), platform.machine()]
+    for name in _VERSIONS:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            lines.append(f"{name} {metadata.version(name)}")
+    lines += [f"{name}={os.environ.get(name)}" for name in ("COURSE_PRESET", "COURSE_DEVICE")]
+    here = Path(__file__).resolve().parent
+    kit = importlib.util.find_spec("coursekit")
+    folders = [Path(p) for p in (kit.submodule_search_locations or ())] if kit else []
+    files = [here / "testing.py", here / "runners.py", here / "clean.py"]
+    files += [file for folder in folders for file in sorted(folder.glob("*.py"))]
+    lines += [content_key(file.name, file.read_bytes()) for file in files if file.exists()]
+    return "\n".join(lines)
+
+
+def checks_text(source: NotebookNode) -> str:
+    """The hidden-test modules that the source notebook's test cells import, as text."""
+    names = sorted({name for cell in source.cells for name in _CHECKS.findall(cell.source)})
+    here = Path(__file__).resolve().parent / "checks"
+    return "\n".join(f"{n}\n{(here / f'{n}.py').read_text('utf-8')}" for n in names if (here / f"{n}.py").exists())
+
+
+# ------------------------------------------------------------------------------------------------- running
+
+
+class _OutOfTime(Exception):
+    """The whole notebook took too long."""
+
+
+def with_tests(notebook: NotebookNode, source: NotebookNode) -> NotebookNode:
+    """A copy of the checked notebook with its locked cells as the source has them, hidden tests included, and
+    with experiments marked to be skipped."""
+    trusted = {_locked_id(cell): cell for cell in source.cells if _locked_id(cell)}
+    running = copy.deepcopy(notebook)
+    for cell in running.cells:
+        own = trusted.get(_locked_id(cell))
+        if own is not None:
+            cell.source = own.source
+        if cell.cell_type == "code" and cell.metadata.get("coursekit", {}).get("kind") == "demo":
+            cell.metadata["tags"] = [SKIP_TAG]
+    return running
+
+
+def grading_environment(preset: str | None = None) -> dict[str, str]:
+    """The environment variables under which submissions are run: headless, on the CPU, at the smallest preset."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("COURSE_", "NBGRADER_"))}
+    return kept | {
+        "NBGRADER_EXECUTION": "autograde",
+        "COURSE_HEADLESS": "1",
+        "COURSE_PRESET": preset or os.environ.get("COURSE_PRESET", "smoke"),
+        "COURSE_DEVICE": "cpu",
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def _execute(running: NotebookNode, cell_seconds: float, deadline: float) -> None:
+    from nbclient import NotebookClient
+
+    def check_time(cell: NotebookNode, cell_index: int) -> None:
+        if time.monotonic() > deadline:
+            raise _OutOfTime
+
+    with tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as scratch:
+        client = NotebookClient(
+            running,
+            timeout=int(cell_seconds),
+            interrupt_on_timeout=True,
+            error_on_timeout={
+                "ename": "CellTimeoutError",
+                "evalue": f"This cell ran longer than {cell_seconds:.0f} s and was stopped.",
+                "traceback": [],
+            },
+            allow_errors=True,
+            raise_on_iopub_timeout=False,
+            shutdown_kernel="immediate",
+            record_timing=False,
+            store_widget_state=False,
+            skip_cells_with_tag=SKIP_TAG,
+            resources={"metadata": {"path": scratch}},
+        )
+        client.on_cell_execute = check_time
+        client.on_cell_executed = _keep_error
+        client.execute(env=grading_environment())
+
+
+def _keep_error(cell: NotebookNode, cell_index: int, execute_reply: dict[str, Any]) -> None:
+    """An error that only the kernel's reply tells (a time-out, a silenced traceback) becomes an output."""
+    content = execute_reply["content"]
+    if content["status"] != "error" or any(o.output_type == "error" for o in cell.outputs):
+        return
+    lines = content.get("traceback") or ["An error occurred whose traceback was not shown."]
+    output = {"output_type": "error", "ename": content["ename"], "evalue": content["evalue"], "traceback": lines}
+    cell.outputs.append(NotebookNode(output))
+
+
+def _last_run(running: NotebookNode) -> int:
+    done = [i for i, c in enumerate(running.cells) if c.cell_type == "code" and c.execution_count]
+    return (done[-1] if done else -1) + 2
+
+
+def _locked_id(cell: NotebookNode) -> str | None:
+    meta = cell.metadata.get("nbgrader", {})
+    return meta.get("grade_id") if not meta.get("solution") else None
+
+
+def _is_test(cell: NotebookNode) -> bool:
+    meta = cell.metadata.get("nbgrader", {})
+    return cell.cell_type == "code" and bool(meta.get("grade")) and not meta.get("solution")
+
+
+def _cell_run(index: int, cell: NotebookNode, budget: Budget) -> CellRun:
+    kind = cell.metadata.get("coursekit", {}).get("kind")
+    kind = {"test": "test", "demo": "demo", "setup": "given", "given": "given"}.get(kind, "student")
+    made = CellRun(index=index, kind=kind, grade_id=cell.metadata.get("nbgrader", {}).get("grade_id"))
+    if cell.cell_type != "code" or not cell.execution_count:
+        made.status = "skipped"
+        return made
+    made.execution_count = cell.execution_count
+    made.outputs = [dict(output) for output in clean_outputs(cell.outputs, budget)]
+    errors = [o for o in cell.outputs if o.output_type == "error"]
+    if errors:
+        made.status = "time" if errors[-1].ename == "CellTimeoutError" else "error"
+    return made
+
+
+def _result(cell: NotebookNode) -> TestResult:
+    """Points of a test cell that ran: all of them, unless it failed or printed a number of its own.
+
+    Unlike nbgrader's rule, text on stderr (warnings, progress bars) costs nothing, and a cell that did not run,
+    or whose number makes no sense, earns nothing.
+    """
+    meta = cell.metadata["nbgrader"]
+    made = TestResult(meta["grade_id"], 0.0, float(meta["points"]), "passed")
+    if not cell.execution_count:
+        made.outcome, made.message = "time", "This test was not run: the time for the whole notebook was used up."
+        return made
+    for output in cell.outputs:
+        if output.output_type == "error":
+            made.outcome, made.message = _outcome(output)
+            return made
+    numbers = [o for o in cell.outputs if o.output_type == "execute_result"]
+    made.points = made.max_points if not numbers else _partial(numbers[0], made.max_points)
+    if made.points < made.max_points:
+        made.outcome, made.message = "wrong", f"Partly right: {made.points:g} of {made.max_points:g} points."
+    return made
+
+
+def _partial(output: NotebookNode, most: float) -> float:
+    try:
+        value = float(output.data.get("text/plain", ""))
+    except (TypeError, ValueError):
+        return 0.0
+    return value if 0 <= value <= most else 0.0
+
+
+def _outcome(output: NotebookNode) -> tuple[str, str]:
+    """The outcome and the message of a failed test cell, from its error output."""
+    message = plain_text(str(output.evalue))[:_MOST_MESSAGE].strip() or f"{output.ename} (without a message)"
+    if output.ename == "CellTimeoutError":
+        return "time", message
+    if output.ename == "CheckFailed":
+        first = message.partition("\n")[0]
+        return next((key for words, key in _WORDS.items() if first.endswith(words)), "wrong"), message
+    outcome = _BY_TYPE.get(output.ename, "raised")
+    if outcome == "open":
+        message = "This exercise was not attempted."
+    elif outcome != "wrong":
+        message = f"{output.ename}: {message}"
+    return outcome, message
