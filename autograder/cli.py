@@ -109,7 +109,7 @@ def doctor() -> None:
     """Say whether everything that the notebooks need is there."""
     from coursekit.doctor import main as run
 
-    run()
+    raise typer.Exit(run())
 
 
 def _chosen(names: list[str] | None):
@@ -139,9 +139,11 @@ def _told(*errors: type[Exception]):
 @contextmanager
 def _bar(title: str):
     """A progress bar; the block gets `progress(done, total)`. Nothing is drawn where nobody watches."""
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, transient=True, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

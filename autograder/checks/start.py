@@ -13,6 +13,12 @@ def mean_square(mean_square):
     """Hidden test of `mean_square(x)`: shapes, number types, and that x is left alone."""
     rng = np.random.default_rng(11)
     with hidden("Exercise 1: mean square") as expect:
+        expect.case("x of type float32 and shape (50, 3), values near 3000")
+        x = (rng.normal(size=(50, 3)) + 3000).astype(np.float32)
+        want = sum(float(v) ** 2 for v in x.ravel()) / x.size
+        hint = "float32 keeps 7 digits: turn x into float64 before squaring"
+        expect.close(observe(mean_square, x).value, want, "the mean square", rtol=1e-12, likely=hint)
+
         for shape in ((7,), (3, 5), (4, 2, 3), ()):
             expect.case(f"x of shape {shape}")
             x = rng.normal(size=shape) - 2.0
@@ -28,12 +34,6 @@ def mean_square(mean_square):
             want = sum(int(v) ** 2 for v in x.ravel()) / x.size
             hint = "turn x into float64 before squaring: small integer types overflow without a word"
             expect.close(observe(mean_square, x).value, want, "the mean square", rtol=1e-12, likely=hint)
-
-        expect.case("x of type float32 and shape (50, 3), values near 3000")
-        x = (rng.normal(size=(50, 3)) + 3000).astype(np.float32)
-        want = sum(float(v) ** 2 for v in x.ravel()) / x.size
-        hint = "float32 keeps 7 digits: turn x into float64 before squaring"
-        expect.close(observe(mean_square, x).value, want, "the mean square", rtol=1e-12, likely=hint)
 
 
 def accuracy(accuracy):

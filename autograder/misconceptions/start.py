@@ -78,7 +78,7 @@ MISCONCEPTIONS = [
         edits=[("scores.argmax(dim=1)", "scores.argmax(dim=0)")],
         hint="`dim=0` looks for the best picture of each class. The best class of each picture is along `dim=1`.",
         caught_by="ex2-accuracy-test",
-        says="argmax",
+        says="your code raised an exception",
     ),
     Wrong(
         exercise="ex2-accuracy",

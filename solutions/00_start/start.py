@@ -257,7 +257,6 @@ labels = torch.from_numpy(digits.y_test[:pictures]).long()
 scores = score(x_test[:pictures], means)
 print(f"accuracy on {pictures} new pictures: {accuracy(scores, labels):.1%} (guessing: 10 %)")
 
-# %% demo=true
 answers = scores.argmax(dim=1)
 wrong = torch.nonzero(answers != labels).flatten()[:10]
 show(
@@ -266,8 +265,8 @@ show(
 )
 
 # %% [markdown]
-# Eight or nine out of ten, with two functions of two lines. In chapter 02 you build a network that gets
-# more than 97 out of 100, and you will have written every line of it.
+# Eight out of ten, with two functions of two lines. In chapter 02 you build a network that reads about 96 of
+# 100, and you will have written every line of it.
 #
 # How many examples does an average need? Move the slider, and watch the pictures and the accuracy. After
 # which point do more examples hardly help?
@@ -277,22 +276,23 @@ def draw_means(fig, examples):
     """The averages of the first `examples` pictures of each digit, and how well they classify."""
     few = np.stack([x_train[digits.y_train == digit][:examples].mean(axis=0) for digit in range(10)])
     share = accuracy(score(x_test[:300], few), torch.from_numpy(digits.y_test[:300]).long())
-    title = f"{examples} examples of each digit: {share:.0%} of 300 new pictures right"
+    title = f"Averages over {examples} of each digit read {share:.0%} of 300 new pictures"
     image_grid(few, labels=digits.names, ncols=10, title=title, ax=fig.subplots())
 
 
 explore(
     draw_means,
-    "Averages of few examples are crisp and classify badly; from about 100 on, more examples change little.",
+    "The ten averages, from few or from many examples: how sharp they are, and how many new pictures they read.",
     size=(8, 1.6),
-    examples=Choice((1, 2, 5, 10, 30, 100, 300, 1000), ordered=True, label="examples of each digit"),
+    examples=Choice((1, 2, 5, 10, 30, 100, 300, 1000), value=2, ordered=True, label="examples of each digit"),
 )
 
 # %% [markdown]
 # ## 6 One question, then hand in
 #
-# Questions are answered in a variable; the check beside it sees whether the answer has the right form, and
-# the grader whether it is right.
+# Questions are answered in a variable: write your answer in place of `None`, here one of the letters in
+# quotes, and take out the `raise` line. The check sees whether the answer has the right form, the grader
+# whether it is right.
 #
 # **Question.** You computed `means`, then chose *Kernel > Restart Kernel*. What is true now?
 #
