@@ -51,9 +51,13 @@ _NP_ERRORS = {
 class ForbiddenCall(RuntimeError):
     """The observed code called a function that the exercise asks to write by hand."""
 
+    finding = True  # a check reports it as a wrong answer, with this text as the problem
+
 
 class TimeLimitExceeded(RuntimeError):
     """The observed call took longer than its time limit."""
+
+    finding = True  # a check reports it as a wrong answer, with this text as the problem
 
 
 @dataclass(frozen=True)
@@ -376,13 +380,11 @@ def _refusal(name: str, called: list[str]) -> Callable:
 def _resolve(name: str) -> tuple[Any, str]:
     """The object that owns the last part of a dotted name, and that part."""
     parts = name.split(".")
-    for cut in range(len(parts) - 1, 0, -1):
-        try:
-            owner: Any = importlib.import_module(".".join(parts[:cut]))
-            for part in parts[cut:-1]:
-                owner = getattr(owner, part)
-            getattr(owner, parts[-1])
-        except (ImportError, AttributeError):
-            continue
-        return owner, parts[-1]
-    raise LookupError(f"there is no {name!r} to forbid")
+    try:
+        owner: Any = importlib.import_module(parts[0])
+        for i, part in enumerate(parts[1:-1], 2):
+            owner = getattr(owner, part, None) or importlib.import_module(".".join(parts[:i]))
+        getattr(owner, parts[-1])
+    except (ImportError, AttributeError):
+        raise LookupError(f"there is no {name!r} to forbid") from None
+    return owner, parts[-1]
