@@ -12,6 +12,15 @@
 
 # %% [markdown]
 # # Backpropagation: every gradient by hand
+#
+# A network of a million weights makes an error. How much is each single weight to blame? In this chapter you
+# answer that question with a pencil, then with 40 lines of code that could train any network you will ever
+# meet, and in the end you train real ones with nothing but your own lines.
+#
+# **What you will build**
+# - a small *autograd engine*: write any formula, get its exact gradient (left picture);
+# - layers, losses and a training loop, tried on handwritten digits and on the spiral in the middle;
+# - a network with two units per layer that folds the line again and again (right), to see what depth buys.
 
 # %% setup=true
 import math
@@ -19,11 +28,158 @@ from itertools import pairwise
 
 import numpy as np
 from coursekit import check, setup
+from coursekit.data import mnist
+from coursekit.figures import COLOR, figure, heatmap, line_style, show
+from coursekit.graphs import Node, draw_graph, nodes_of
+from coursekit.toys import draw_regions, spiral
+from coursekit.training import train
+from coursekit.widgets import Choice, Slider, Toggle, explore
 
 lab = setup("02_backprop")
 
+# %% demo=true
+import torch
+
+
+def torch_mlp(params, x):
+    """A tanh network in torch; params is the list W1, b1, W2, b2, ..."""
+    for i in range(0, len(params) - 2, 2):
+        x = torch.tanh(x @ params[i] + params[i + 1])
+    return x @ params[-2] + params[-1]
+
+
+points, arm = spiral(lab.rng("preview"))
+shapes, generator = [(2, 32), (32,), (32, 32), (32,), (32, 3), (3,)], lab.generator("preview")
+params = [0.3 * torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
+optimizer = torch.optim.Adam([p.requires_grad_() for p in params], lr=0.02)
+for _ in range(lab.pick(smoke=100, quick=300)):
+    optimizer.zero_grad()
+    torch.nn.functional.cross_entropy(torch_mlp(params, torch.tensor(points)), torch.tensor(arm)).backward()
+    optimizer.step()
+
+# %% demo=true
+fig, (left, middle, right) = figure(1, 3, size=(10, 3.2), width_ratios=[1.3, 1, 1])
+draw_graph(left, [
+    Node("x", 1.0, 96.0), Node("y", 2.0, 96.0), Node("z", -4.0, -72.0),
+    Node("s", 3.0, 96.0, ("x", "y"), "+"), Node("q", -12.0, -24.0, ("s", "z"), "×"),
+    Node("f", 144.0, 1.0, ("q",), "( )²"),
+], title="exercises 2 and 3: exact gradients")
+draw_regions(middle, lambda p: torch_mlp(params, torch.tensor(p)).argmax(1).numpy(), points, arm)
+middle.set_title("experiment B: a trained network")
+x = np.linspace(0, 1, 1025)
+for row, depth in enumerate((1, 3, 5)):
+    y = x
+    for _ in range(depth):
+        y = 1 - abs(1 - 2 * y)
+    right.plot(x, y + 1.3 * row, linestyle="-", linewidth=1.2)
+    right.text(1.02, 1.3 * row + 0.5, f"depth {depth}", va="center", fontsize=9)
+right.set(title="exercise 8: what depth buys", xlabel="x", yticks=[])
+show(fig, "What you will build. Left: a graph with values (blue, above) and gradients (red, below). Middle: "
+    "regions learned for three spiral arms. Right: tent maps with 2, 8 and 32 straight pieces.")
+
 # %% [markdown]
+# | part | points | difficulty | about |
+# |---|---|---|---|
+# | 1 Numerical derivatives | 8 | ★☆☆ | 25 min |
+# | 2 Gates by hand | 8 | ★☆☆ | 25 min |
+# | 3 A reverse-mode engine | 22 | ★★★ | 90 min |
+# | 4 Forward mode and Jacobians | 10 | ★★☆ | 40 min |
+# | 5 Activations | 14 | ★★☆ | 45 min |
+# | 6 Affine layer and losses | 12 | ★★☆ | 40 min |
+# | 7 Composing and training | 8 | ★★☆ | 30 min |
+# | A, B, C Experiments | 6 | ★☆☆ | 20 min |
+# | 8 What depth buys | 6 | ★★★ | 40 min |
+# | Questions | 6 | ★☆☆ | 15 min |
+
+# %% [markdown]
+# **What you need to know**: derivatives and the chain rule of one variable, the product of two matrices,
+# NumPy arrays and broadcasting. In exercises use NumPy and Python's standard library only, nothing that
+# differentiates for you. Numbers are `float64` unless said otherwise.
+#
+# **How it works**: replace `raise NotImplementedError()` with your code, run the cell, run the check below
+# it. A check says what it expected, what came and the likely cause. Exercises may be left open: later checks
+# that do not need them still run. After handing in, more inputs are tried than the visible checks show.
+#
+# **Notation** in all chapters: a batch is a matrix of rows, $X$ `[N, d_in]` with one example a row; weights
+# are $W$ `[d_in, d_out]`; $Y = XW + b$. `dy` stands for $\partial\mathcal L/\partial y$, the derivative of
+# the loss $\mathcal L$ with respect to `y`; it always has the shape of `y`.
+
+# %% [markdown]
+# ## 0 Who is to blame?
+#
+# A layer computes $h=\phi(Wx+b)$ with a nonlinear function $\phi$; a network composes layers,
+# $f=f_3(f_2(f_1(x,\theta_1),\theta_2),\theta_3)$, where $\theta_k$ are the parameters of layer $k$. A loss
+# $\mathcal L$, for classifiers the negative log likelihood of the right answers, says how bad the output is,
+# and gradient descent moves $\theta_{t+1}=\theta_t-\eta_t\,g(\theta_t)$ with learning rate $\eta_t$. All it
+# needs is $g=\partial\mathcal L/\partial\theta$, for all $\theta_k$ at once.
+#
+# In the 1960s nobody knew how to get it. Rosenblatt's rule for the perceptron compares a unit's output with
+# the correct one, but data give correct outputs for the *last* layer only. Who is to blame for an error,
+# which hidden unit and how much? This is the **credit assignment problem**. The answer, the chain rule from
+# the output backwards, was found by Linnainmaa (1970) and Werbos (thesis 1974, paper 1982) and became
+# popular through Rumelhart, Hinton and Williams (1986).
+
+# %% [markdown]
+# The smallest network with something hidden: a number $x$ goes through $h=\tanh(wx)$ and $y=\theta h$ into
+# the loss $\mathcal L=(y-t)^2$ with target $t$. The chain rule $F(x)=f(g(x))\Rightarrow F'(x)=f'(g(x))\,g'(x)$,
+# used from the output backwards, gives
+#
+# $$\frac{\partial\mathcal L}{\partial\theta}=\frac{\partial\mathcal L}{\partial y}\frac{\partial
+# y}{\partial\theta},\qquad
+# \frac{\partial\mathcal L}{\partial h}=\frac{\partial\mathcal L}{\partial y}\frac{\partial y}{\partial h},\qquad
+# \frac{\partial\mathcal L}{\partial w}=\frac{\partial\mathcal L}{\partial h}\frac{\partial h}{\partial w}.$$
+#
+# The hidden unit has no correct answer, yet $\partial\mathcal L/\partial h$ tells it how the loss would like
+# it to change. Storing it means that nothing is computed twice. That is the entire algorithm.
+
+# %% demo=true
+x, w, theta, target = 1.0, 0.5, 2.0, 0.2
+h = np.tanh(w * x)
+y = theta * h
+dy = 2 * (y - target)
+dtheta, dh = dy * h, dy * theta
+dw, dx = dh * (1 - h**2) * x, dh * (1 - h**2) * w
+
+fig, ax = figure(size=(8, 2.9))
+draw_graph(ax, [
+    Node("$x$", x, dx), Node("$w$", w, dw), Node("$h$", h, dh, ("$x$", "$w$")), Node("$θ$", theta, dtheta),
+    Node("$y$", y, dy, ("$h$", "$θ$")), Node("$L$", (y - target) ** 2, 1.0, ("$y$",)),
+], at={"$x$": (0, 0), "$w$": (0.5, -1.3), "$h$": (1, 0), "$θ$": (1.5, -1.3), "$y$": (2, 0), "$L$": (3, 0)},
+    title="forward values above, derivatives of the loss below")
+show(fig, "The two-layer scalar network: blue values are computed from left to right, red derivatives "
+    "from right to left, each from its neighbour on the right.")
+
+# %% [markdown]
+# There are three ways to get a gradient. **Numerically**: wiggle every parameter; simple, slow and inexact.
+# **By hand**: derive a formula, then implement it; double work and easy to get wrong, so check it
+# numerically. **Automatically**: let a program apply the chain rule to the graph of the computation; exact
+# to rounding, and for a loss about as cheap as a few forward passes. You will build all three, in this order,
+# and each will check the next.
+#
 # ## 1 Numerical derivatives
+#
+# **Exercise 1 · 8 points · ★☆☆ · 25 min.** To first order, $f(x+he_i)-f(x)\approx h\,\partial f/\partial x_i$,
+# where $e_i$ is 1 in place $i$ and 0 elsewhere. Two schemes follow, for every component $i$ of $x$:
+#
+# $$\text{forward: }\frac{f(x+he_i)-f(x)}{h}\qquad\qquad\text{central: }\frac{f(x+he_i)-f(x-he_i)}{2h}$$
+
+# %% [markdown]
+# The Taylor series says how far they are off. The forward scheme errs by $O(h)$. In the central one the
+# terms with $f''$ cancel and $O(h^2)$ is left: for a quadratic, nothing at all. A computer adds a second
+# error: $f$ is known to about 16 digits ($\varepsilon\approx10^{-16}$), and dividing by a tiny $h$ magnifies
+# the lost ones, $O(\varepsilon/h)$. The sum of both is smallest near $h\approx\sqrt\varepsilon$ (forward) and
+# $h\approx\sqrt[3]\varepsilon$ (central): hence the defaults $1.5\cdot10^{-8}$ and $6\cdot10^{-6}$.
+#
+# Write `numerical_grad`. It must never touch the caller's `x`, and must work for every shape.
+#
+# <details><summary>Hint 1: a question</summary>If you write <code>x[i] += h</code> and forget one thing, the
+# second component comes out wrong. Which thing? And what does <code>np.array([1, 2])[0] += 1e-6</code>
+# do?</details>
+# <details><summary>Hint 2</summary>Start with <code>x = np.array(x, dtype=np.float64)</code>, a float copy.
+# <code>np.ndindex(x.shape)</code> walks through all index tuples, also the single one, <code>()</code>, of a
+# 0-d array.</details>
+# <details><summary>Hint 3</summary>For each index make <code>plus = x.copy(); plus[i] += step</code>, so that
+# <code>f</code> gets an array of its own each time.</details>
 
 # %% exercise="ex1-numerical-grad"
 def numerical_grad(f, x: np.ndarray, h: float | None = None, scheme: str = "central") -> np.ndarray:
@@ -66,7 +222,6 @@ def numerical_grad(f, x: np.ndarray, h: float | None = None, scheme: str = "cent
     return grad
     ### END SOLUTION
 
-
 # %% test="ex1-numerical-grad-test" points=4 exercise_no=1
 with check("Exercise 1: numerical gradient") as expect:
     grad = numerical_grad(lambda x: (x**3).sum(), np.array([1.0, 2.0]))
@@ -86,6 +241,23 @@ from autograder.checks import backprop as hidden
 
 hidden.numerical_grad(numerical_grad)
 ### END HIDDEN TESTS
+
+# %% demo=true
+steps = np.logspace(-13, 0, 66)
+fig, ax = figure(size=(6.4, 3.4))
+for scheme, marker in (("forward", "o"), ("central", "s")):
+    errors = [abs(numerical_grad(np.exp, np.array(1.0), h, scheme) - math.e) for h in steps]
+    ax.loglog(steps, np.maximum(errors, 1e-13), marker=marker, markersize=3, label=scheme)
+ax.axhline(4e-16, color="black", linestyle=":", label="automatic (rounding only)")
+ax.set(title="Error of the numerical derivative of exp at 1", xlabel="step $h$", ylabel="absolute error")
+ax.legend()
+show(fig, "Error against step: each curve falls with its slope (1 for forward, 2 for central), then rounding "
+    "takes over and it climbs again. Central reaches about 3e-11 near h = 5e-6; forward only about 3e-8.")
+
+# %% [markdown]
+# A vector function $y=f(x)$ with $n$ inputs and $m$ outputs has $m\cdot n$ derivatives. They form the
+# **Jacobian** $J$ `[m, n]`, $J_{ji}=\partial y_j/\partial x_i$: row = output, column = input. Central
+# differences give one whole column per input.
 
 # %% exercise="ex1-numerical-jacobian"
 def numerical_jacobian(f, x: np.ndarray, h: float | None = None) -> np.ndarray:
@@ -112,7 +284,6 @@ def numerical_jacobian(f, x: np.ndarray, h: float | None = None) -> np.ndarray:
     return np.stack(columns, axis=1)
     ### END SOLUTION
 
-
 # %% test="ex1-numerical-jacobian-test" points=2 exercise_no=1
 with check("Exercise 1: numerical Jacobian") as expect:
     matrix = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
@@ -126,6 +297,15 @@ from autograder.checks import backprop as hidden
 
 hidden.numerical_jacobian(numerical_jacobian)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# To compare two gradients use the *relative* error, component by component, and take the worst:
+#
+# $$\text{rel\_error}(a,b)=\max_i\frac{|a_i-b_i|}{\max(|a_i|+|b_i|,\;10^{-8})}$$
+#
+# A mean would hide one bad component among many good ones. The floor $10^{-8}$ is there because two tiny
+# numbers differ by noise alone. `check_grad` then answers the question you will ask all the time: *is my
+# backward pass right?*
 
 # %% exercise="ex1-check-grad"
 def rel_error(a, b) -> float:
@@ -150,7 +330,6 @@ def check_grad(f, grad_f, x: np.ndarray, tol: float = 1e-6) -> bool:
     return rel_error(numerical_grad(f, x), grad_f(x)) < tol
     ### END SOLUTION
 
-
 # %% test="ex1-check-grad-test" points=2 exercise_no=1
 with check("Exercise 1: relative error") as expect:
     expect.close(rel_error([1.0, 2.0], [1.0, 2.0]), 0.0, "the error of equal arrays")
@@ -165,8 +344,28 @@ from autograder.checks import backprop as hidden
 hidden.check_grad(rel_error, check_grad)
 ### END HIDDEN TESTS
 
+# %% demo=true
+with check("Exercise 1: check_grad finds a bug of one per cent") as expect:
+    point = np.array([[0.3, -2.0], [1.0, 5.0]])
+    expect.true(check_grad(lambda x: np.sin(x).sum(), np.cos, point), "the right gradient of sin was refused")
+    expect.true(not check_grad(lambda x: np.sin(x).sum(), lambda x: 1.01 * np.cos(x), point),
+        "a gradient that is 1 % off was accepted")
+    expect.why("Two warnings: at a kink, such as |x| at 0, no scheme is right, so keep 10 h away from kinks; and "
+        "in float32, which has 7 digits, h = 1e-6 is hopeless: check in float64.")
+
 # %% [markdown]
 # ## 2 Gates by hand
+#
+# **Exercise 2 · 8 points · ★☆☆ · 25 min.** Any formula is a **computational graph**: nodes are operations,
+# edges carry numbers. To differentiate $f=((x+y)z)^2$ name what comes in between, $s=x+y$ and $q=sz$, so
+# $f=q^2$. Begin with $\partial f/\partial f=1$ and walk back. At every edge multiply the **upstream**
+# gradient (what arrived from the right) with the **local** derivative of the node:
+#
+# $$\frac{\partial f}{\partial q}=2q,\quad \frac{\partial f}{\partial s}=\frac{\partial f}{\partial q}\,z,\quad
+# \frac{\partial f}{\partial z}=\frac{\partial f}{\partial q}\,s,\quad
+# \frac{\partial f}{\partial x}=\frac{\partial f}{\partial y}=\frac{\partial f}{\partial s}.$$
+#
+# Predict the five numbers at $(x,y,z)=(1,2,-4)$ with a pencil before you run the check.
 
 # %% exercise="ex2-square-graph"
 def square_graph(x, y, z) -> tuple:
@@ -188,7 +387,6 @@ def square_graph(x, y, z) -> tuple:
     return value, {"x": dx, "y": dy, "z": dz, "s": ds, "q": dq}
     ### END SOLUTION
 
-
 # %% test="ex2-square-graph-test" points=2 exercise_no=2
 with check("Exercise 2: the graph of ((x + y) z)²") as expect:
     value, grads = square_graph(1.0, 2.0, -4.0)
@@ -206,6 +404,31 @@ from autograder.checks import backprop as hidden
 
 hidden.square_graph(square_graph)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# The same few gates return everywhere. Let $g$ be the upstream gradient.
+#
+# | gate | forward | backward | in a word |
+# |---|---|---|---|
+# | add | $a+b$ | $g$ to both | distributes |
+# | mul | $ab$ | $g\,b$ to $a$, $g\,a$ to $b$ | switches |
+# | max | $\max(a,b)$ | $g$ to the larger input, 0 to the other | routes |
+# | copy (fan-out) | $a\mapsto(a,a)$ | the sum of the two upstream gradients | adds |
+#
+# At a tie the derivative of max does not exist; any split $(t,1-t)$ will do, and with real data exact ties
+# are rare. For the add gate one set of lecture notes prints $\partial(y+y)/\partial y=1$. Meant is
+# $\partial(x+y)/\partial y=1$; the derivative of $y+y$ is of course 2. Which row of the table gets that right?
+
+# %% [markdown]
+# <details><summary>Hint 1: a question</summary>For <code>max</code> at (3, −5) with upstream 2: by how much
+# does the
+# output change when the <em>smaller</em> input moves a little?</details>
+# <details><summary>Hint 2</summary>Inputs may be arrays, so decide with <code>np.where(a
+# >= b, ...)</code> instead of
+# <code>if</code>; make sure that the shares of a tie sum to 1.</details>
+# <details><summary>Hint 3</summary>In <code>branch_graph</code> name the pieces: p = xy, m = max(p, x), f = m +
+# x y².
+# List every path from f back to x (three) and to y (two), then add what each brings.</details>
 
 # %% exercise="ex2-gate-backward"
 def gate_backward(kind: str, inputs: tuple, upstream) -> tuple:
@@ -231,7 +454,6 @@ def gate_backward(kind: str, inputs: tuple, upstream) -> tuple:
         return (sum(upstream),)
     raise ValueError(f"unknown gate {kind!r}")
     ### END SOLUTION
-
 
 # %% test="ex2-gate-backward-test" points=4 exercise_no=2
 with check("Exercise 2: four gates") as expect:
@@ -268,7 +490,6 @@ def branch_graph(x, y) -> tuple:
     return value, dx, dy
     ### END SOLUTION
 
-
 # %% test="ex2-branch-graph-test" points=2 exercise_no=2
 with check("Exercise 2: a graph with branches") as expect:
     value, dx, dy = branch_graph(2.0, 3.0)
@@ -287,7 +508,95 @@ hidden.branch_graph(branch_graph)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 3 An engine
+# **Widget 1: gradient flow.** Move $x,y,z$. Then replace the square by $\max(q,x)$, in which $x$ is used
+# twice. When do $y$ and $z$ receive nothing at all? When does $x$ receive the sum of two gradients?
+
+# %% demo=true
+def gradient_flow(fig, x, y, z, use_max):
+    s, q = x + y, (x + y) * z
+    if use_max:
+        name, value, parents = "max", max(q, x), ("q", "x")
+        dq, direct = gate_backward("max", (q, x), 1.0)
+    else:
+        name, value, parents = "( )²", q**2, ("q",)
+        dq, direct = square_graph(x, y, z)[1]["q"], 0.0
+    ds, dz = gate_backward("mul", (s, z), dq)
+    through_s, dy = gate_backward("add", (x, y), ds)
+    (dx,) = gate_backward("copy", (x,), (through_s, direct))
+    draw_graph(fig.subplots(), [
+        Node("x", x, dx), Node("y", y, dy), Node("z", z, dz),
+        Node("s", s, ds, ("x", "y"), "+", (through_s, dy)), Node("q", q, dq, ("s", "z"), "×", (ds, dz)),
+        Node("f", value, 1.0, parents, name, (dq, direct)[: len(parents)]),
+    ], at={"x": (0, 1.3), "y": (0, 0), "z": (1, -1.3), "s": (1, 0.4), "q": (2, -0.4), "f": (3, 0.4)})
+
+
+explore(gradient_flow, "Gradient flow: blue values forward, red gradients backward, also along the edges; "
+    "dotted edges carry no gradient.", size=(8, 3.4), x=Slider(-4.0, 4.0, 1.0, 0.5),
+    y=Slider(-4.0, 4.0, 2.0, 0.5), z=Slider(-4.0, 4.0, -4.0, 0.5), use_max=Toggle(False, "max(q, x) instead of q²"))
+
+# %% [markdown]
+# ## 3 A reverse-mode engine
+#
+# **Exercise 3 · 22 points · ★★★ · 90 min.** Now the machine does the walking. First the chain rule for many
+# variables: let $u=g(x)$ and $y=f(u)$ with $x\in\mathbb R^N$, $u\in\mathbb R^K$, $y\in\mathbb R^M$. The
+# Jacobian of the composition is a matrix product, $J_F(x)=J_f(u)\,J_g(x)$, entry by entry
+# $\frac{\partial y_j}{\partial x_i}=\sum_k\frac{\partial y_j}{\partial u_k}\frac{\partial u_k}{\partial x_i}$:
+# a sum over all ways in which $x_i$ can reach $y_j$. For a loss behind two vector layers
+# $x\xrightarrow{w}h\xrightarrow{\theta}y\to\mathcal L$ that means
+#
+# $$\frac{\partial\mathcal L}{\partial\theta_j}=\sum_k\frac{\partial\mathcal L}{\partial y_k}\frac{\partial
+# y_k}{\partial\theta_j},\quad
+# \frac{\partial\mathcal L}{\partial h_l}=\sum_k\frac{\partial\mathcal L}{\partial y_k}\frac{\partial
+# y_k}{\partial h_l},\quad
+# \frac{\partial\mathcal L}{\partial w_i}=\sum_l\frac{\partial\mathcal L}{\partial h_l}\frac{\partial
+# h_l}{\partial w_i}.$$
+
+# %% [markdown]
+# Each sum is a row vector times a Jacobian, $\bar x=\bar y^\top J$, where $\bar y$ means
+# $\partial\mathcal L/\partial y$. A **vector-Jacobian product** (VJP) never needs the whole $J$: for an
+# elementwise function of a million numbers $J$ would have $10^{12}$ entries, its VJP is one multiplication
+# each. So an engine needs two things only:
+#
+# 1. for every operation and every operand a function `vjp` that maps the upstream gradient `g` to the
+#    operand's share;
+# 2. a rule for the order: *a node may pass its gradient on only after everyone who uses it has reported*.
+#    That is the reverse of a **topological order** (operands before results). Then each node is visited
+#    once, and the cost grows with the number of edges; the number of *paths* can be astronomical.
+
+# %% [markdown]
+# The table is the whole mathematics of the engine. `g` is the upstream gradient, `unb` = `unbroadcast`.
+#
+# | operation | forward | share of the first / of the second operand |
+# |---|---|---|
+# | `a + b`, `a - b` | $a\pm b$ | `unb(g)` / `unb(g)` or `unb(-g)` |
+# | `a * b` | $ab$ | `unb(g * b)` / `unb(g * a)` |
+# | `a / b` | $a/b$ | `unb(g / b)` / `unb(-g * a / b**2)` |
+# | `a ** n`, n a number | $a^n$ | `g * n * a**(n-1)`; for n = 0 it is 0, also at a = 0 |
+# | `exp`, `log` | $e^a,\ \ln a$ | `g * out`, `g / a` |
+# | `tanh`, `sigmoid` | $\tanh a,\ \sigma(a)$ | `g * (1 - out**2)`, `g * out * (1 - out)` |
+# | `relu` | $\max(a,0)$ | `g * mask`, with the mask of the forward pass |
+# | `a @ b` | $AB$ | `g @ swap(b)` / `swap(a) @ g`; `swap` exchanges the last two axes |
+# | `sum`, `mean` | over axes | put the axes back, broadcast; `mean` divides by the count |
+# | `max` | over axes | `g` shared among the largest entries, shares summing to 1 |
+# | `reshape`, `T` | | the inverse on `g` |
+# | `a[index]` | | zeros, then `np.add.at(zeros, index, g)` |
+
+# %% [markdown]
+# **Broadcasting** copies: a bias `[3]` added to `[2, 3]` is used by both rows. A copy is a fan-out, so its
+# backward pass adds. `unbroadcast(g, shape)` sums over the axes that broadcasting put in front, then over
+# those where the operand had size 1 (keeping that axis).
+#
+# **The class.** A `Tensor` holds `data`, `grad` and `edges`, its pairs (parent, vjp). The method
+# `Tensor._result(op, data, *edges)` is given: it makes the result of an operation and drops edges to
+# constants, which never get a gradient. All gradients enter a tensor through `_accumulate`, which makes it
+# the one place for `unbroadcast`. Write `unbroadcast`, `_accumulate`, `+` and `*`.
+#
+# <details><summary>Hint 1: a question</summary>In <code>x + x</code> both edges lead to the same tensor. What must
+# <code>_accumulate</code> do when it is called the second time?</details>
+# <details><summary>Hint 2</summary><code>(other, lambda g: g * self.data)</code> is an edge. Both edges of an
+# add gate get
+# the very same array <code>g</code>: if one parent later changes it in place, the other's gradient changes too.
+# <code>self.grad + g</code> makes a new array, <code>self.grad += g</code> does not.</details>
 
 # %% given="engine-tools"
 def adds_to(target):
@@ -305,7 +614,6 @@ def adds_to(target):
 def as_tensor(value):
     """`value` itself if it is a Tensor, else a constant Tensor that holds it."""
     return value if isinstance(value, Tensor) else Tensor(value)
-
 
 # %% exercise="ex3-engine-core"
 def unbroadcast(g: np.ndarray, shape: tuple) -> np.ndarray:
@@ -361,6 +669,24 @@ class Tensor:
     __radd__ = __add__
     __rmul__ = __mul__
 
+# %% [markdown]
+# The decorator `@adds_to(Tensor)` copies the methods of a class body into `Tensor`, so that we can write it
+# in several cells. Next comes the heart, `backward`, with these rules:
+#
+# - gradients of **leaves** (tensors without edges) accumulate over calls until `zero_grad()`;
+# - gradients of **interior** nodes are forgotten at the start of each call;
+# - `backward()` without argument starts from 1 and needs a result with one element.
+#
+# <details><summary>Hint 1: a question</summary>Take a = 2x, b = 3a, c = b + a, L = c·a. If a passes its
+# gradient on as
+# soon as L has reported, which shares are still missing?</details>
+# <details><summary>Hint 2</summary>Depth-first search lists a node after all its parents: append it when its
+# last edge
+# is done. Walk that list backwards. A chain of 5000 nodes is too deep for recursion: keep a list of pairs
+# <code>(node, iter(node.edges))</code> as your own stack.</details>
+# <details><summary>Hint 3</summary>Then: set <code>grad = None</code> where <code>node.edges</code> is not empty,
+# <code>self._accumulate(grad)</code>, and for each node in reverse order
+# <code>parent._accumulate(vjp(node.grad))</code> for each of its edges.</details>
 
 # %% exercise="ex3-engine-backward"
 @adds_to(Tensor)
@@ -417,6 +743,15 @@ class Backward:
         return Tensor(self.data)
         ### END SOLUTION
 
+# %% [markdown]
+# Reflected methods make `3 - t` work: Python first asks `3`, which does not know tensors, then calls
+# `t.__rsub__(3)`. Write the remaining operators and the elementwise functions; each is one row of the table.
+#
+# <details><summary>Hint 1: a question</summary>Why is <code>__radd__ = __add__</code> right, but
+# <code>__rsub__ = __sub__</code> wrong?</details>
+# <details><summary>Hint 2</summary><code>exp(-|x|)</code> never overflows. For x ≥ 0, σ(x) = 1 / (1 + exp(-x));
+# for x &lt; 0 the same
+# number is exp(x) / (1 + exp(x)).</details>
 
 # %% exercise="ex3-engine-elementwise"
 @adds_to(Tensor)
@@ -457,7 +792,6 @@ class Arithmetic:
         return Tensor._result(f"^{n}", a**n, (self, lambda g: g * slope))
         ### END SOLUTION
 
-
 # %% exercise="ex3-engine-functions"
 @adds_to(Tensor)
 class Functions:
@@ -494,7 +828,6 @@ class Functions:
         mask = self.data > 0
         return Tensor._result("relu", np.where(mask, self.data, 0.0), (self, lambda g: g * mask))
         ### END SOLUTION
-
 
 # %% test="ex3-engine-elementwise-test" points=7 exercise_no=3
 with check("Exercise 3: elementwise operators") as expect:
@@ -558,6 +891,36 @@ from autograder.checks import backprop as hidden
 hidden.engine_graph(Tensor)
 ### END HIDDEN TESTS
 
+# %% [markdown]
+# Now your engine draws the graph of exercise 2 by itself. The drawing follows `edges` from the result back
+# to the leaves, and shows `data` above and `grad` below each node.
+
+# %% demo=true
+x, y, z = (Tensor(value, requires_grad=True) for value in (1.0, 2.0, -4.0))
+f = ((x + y) * z) ** 2
+f.backward()
+fig, ax = figure(size=(7, 3.2))
+draw_graph(ax, nodes_of(f, {"x": x, "y": y, "z": z}, flows=True), title="((x + y) z)² by your engine")
+show(fig, "The graph of ((x + y) z)², drawn from the engine's own parents: the gradients 96, 96 and -72 are "
+    "those you found by hand.")
+with check("Exercises 2 and 3 agree") as expect:
+    value, grads = square_graph(1.0, 2.0, -4.0)
+    expect.close(f.data, value, "the value of ((x + y) z)² at (1, 2, -4)")
+    expect.close([x.grad, y.grad, z.grad], [grads[name] for name in "xyz"], "its three gradients")
+    expect.why("Nobody will have to derive these by hand again.")
+
+# %% [markdown]
+# **The matrix product** $C=AB$: $\bar A=\bar C B^\top$ and $\bar B=A^\top\bar C$. If you forget which one is
+# transposed, let the shapes decide; but do not test with square matrices, which forgive everything. With
+# batch axes (`[4, 5, 3] @ [3, 2]`) exchange the last two axes only; `_accumulate` sums over the batch.
+# A vector counts as one row (on the left) or one column (on the right), as in NumPy.
+#
+# <details><summary>Hint 1: a question</summary>A is [n, k], B is [k, m], so the gradient of A must be [n, k]. Which
+# product of g [n, m] and B [k, m] (or its transpose) has that shape?</details>
+# <details><summary>Hint 2</summary>Give vectors their missing axis first: <code>a[None, :]</code> on the left,
+# <code>b[:, None]</code> on the right; reshape <code>g</code> to the shape of that product, and take the extra
+# axis away at the end.</details>
+
 # %% exercise="ex3-engine-matmul"
 @adds_to(Tensor)
 class Matmul:
@@ -585,7 +948,6 @@ class Matmul:
         return as_tensor(other) @ self
         ### END SOLUTION
 
-
 # %% test="ex3-engine-matmul-test" points=3 exercise_no=3
 with check("Exercise 3: matrix product") as expect:
     a = Tensor([[1.0, 2.0, 3.0]], requires_grad=True)
@@ -606,6 +968,20 @@ from autograder.checks import backprop as hidden
 
 hidden.engine_matmul(Tensor)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# **Reductions.** `sum` lets every entry through with weight 1, so its backward pass hands `g` to each;
+# `mean` divides by the number of entries averaged; `max` routes. Watch the axes: after `sum(axis=1)` the
+# gradient `[2]` cannot be broadcast to `[2, 3]` until the lost axis is put back.
+#
+# <details><summary>Hint 1: a question</summary>With shape (2, 2), a missing <code>expand_dims</code> raises no
+# error. What does
+# broadcasting do instead, and why is that worse?</details>
+# <details><summary>Hint 2</summary><code>np.expand_dims(g, axis)</code> accepts negative axes and tuples.
+# <code>mean</code> can be built from <code>sum</code>.</details>
+# <details><summary>Hint 3</summary>For <code>max</code>: mark the entries equal to the maximum (keepdims=True)
+# and divide the marks
+# by how many there are.</details>
 
 # %% exercise="ex3-engine-reductions"
 @adds_to(Tensor)
@@ -644,7 +1020,6 @@ class Reductions:
 
         return Tensor._result("max", self.data.max(axis=axis, keepdims=keepdims), (self, to_self))
         ### END SOLUTION
-
 
 # %% test="ex3-engine-reductions-test" points=4 exercise_no=3
 with check("Exercise 3: sum, mean, max") as expect:
@@ -700,7 +1075,6 @@ class Shapes:
         return Tensor._result("[ ]", self.data[index], (self, to_self))
         ### END SOLUTION
 
-
 # %% test="ex3-engine-indexing-test" points=2 exercise_no=3
 with check("Exercise 3: shapes and indices") as expect:
     x = Tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
@@ -721,7 +1095,79 @@ hidden.engine_indexing(Tensor)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 4 Forward mode
+# Does your engine agree with PyTorch? Below, both evaluate the same expressions on random inputs of unequal
+# shapes. Then the price: your engine is Python, so each operation costs some microseconds of overhead. For
+# large matrices that hardly matters, because NumPy does the arithmetic.
+
+# %% demo=true
+expressions = {
+    "a * b + b": lambda a, b, w: (a * b + b).sum(),
+    "softmax": lambda a, b, w: ((a + b).exp() / (a + b).exp().sum(axis=1, keepdims=True) * a).sum(),
+    "two layers": lambda a, b, w: (((a @ w).tanh() @ w.T) * b).mean(),
+    "division, powers": lambda a, b, w: ((1.0 - a) / (b**2 + 1.0)).sum(),
+    "indices": lambda a, b, w: (a[[0, 0, 1]] * w.T[1].reshape(1, 3)).sum(),
+    "fan-outs": lambda a, b, w: ((a + a) * a - a * b).relu().sum(),
+}
+rng = lab.rng("expressions")
+arrays = [rng.normal(size=shape) for shape in ((2, 3), (3,), (3, 4))]
+with check("Exercise 3: your engine beside PyTorch") as expect:
+    for name, expression in expressions.items():
+        mine = [Tensor(array, requires_grad=True) for array in arrays]
+        theirs = [torch.tensor(array, requires_grad=True) for array in arrays]
+        expression(*mine).backward()
+        expression(*theirs).backward()
+        for i, (a, b) in enumerate(zip(mine, theirs, strict=True)):
+            if b.grad is not None:
+                expect.close(a.grad, b.grad, f"the gradient of operand {i} in: {name}", rtol=1e-10)
+    expect.why("Equal to ten digits: this is the engine inside every deep-learning library, only slower.")
+
+# %% demo=true
+import timeit
+
+
+def microseconds(make, operation):
+    a, b = make(data), make(data)
+    repeats = lab.pick(smoke=3, quick=30)
+    return 1e6 * min(timeit.repeat(lambda: operation(a, b).sum().backward(), number=1, repeat=repeats))
+
+
+operations = {"a + b": lambda a, b: a + b, "a * b": lambda a, b: a * b, "tanh": lambda a, b: a.tanh(),
+    "a @ b": lambda a, b: a @ b}
+for n in (10, 300):
+    data = lab.rng("timing").normal(size=(n, n))
+    for name, operation in operations.items():
+        mine = microseconds(lambda array: Tensor(array, requires_grad=True), operation)
+        theirs = microseconds(lambda array: torch.tensor(array, requires_grad=True), operation)
+        print(f"{n:3d} x {n:<3d}  {name:6s} engine {mine:7.0f} µs   torch {theirs:7.0f} µs")
+
+# %% [markdown]
+# ## 4 Forward mode and Jacobians
+#
+# **Exercise 4 · 10 points · ★★☆ · 40 min.** The chain rule can be multiplied out from either end.
+# *Reverse mode*, what you just built, pulls a row back: $\bar y^\top\mapsto\bar y^\top J$; one pass gives
+# the derivatives of **one output** with respect to all inputs. *Forward mode* pushes a direction through:
+# $\dot x\mapsto J\dot x$; one pass gives the derivatives of all outputs along **one input direction**. (One
+# set of lecture notes says forward mode computes $\partial x/\partial y$. It does not: both compute
+# $\partial y/\partial x$.)
+#
+# Forward mode needs no graph. Carry a pair $(a,\dot a)$, value and tangent, through every operation:
+#
+# $$(a,\dot a)(b,\dot b)=(ab,\ \dot ab+a\dot b),\qquad \frac{(a,\dot a)}{(b,\dot b)}=\Big(\frac ab,\ \frac{\dot
+# ab-a\dot b}{b^2}\Big),\qquad
+# e^{(a,\dot a)}=(e^a,\ e^a\dot a).$$
+#
+# A number is a constant: its tangent is 0. Such pairs are called **dual numbers**.
+
+# %% [markdown]
+# Operations that are linear, such as picking an entry, `sum` and the product with a constant matrix, do the
+# same to value and tangent; they are given, together with `as_dual`, which turns a number into a constant.
+#
+# <details><summary>Hint 1: a question</summary>What is the tangent of <code>5 - d</code>? And of <code>d -
+# 5</code>? Which method does Python call
+# for each?</details>
+# <details><summary>Hint 2</summary><code>other = as_dual(other)</code> at the start of a method makes numbers
+# and duals alike.
+# Power: n aⁿ⁻¹ ȧ, and 0 for n = 0.</details>
 
 # %% exercise="ex4-dual"
 class Dual:
@@ -782,7 +1228,6 @@ class Dual:
         return as_dual(other) / self
         ### END SOLUTION
 
-
 # %% given="dual-linear"
 def as_dual(value):
     """`value` itself if it is a Dual, else a Dual with tangent 0."""
@@ -810,7 +1255,6 @@ class LinearMaps:
 
     def __rmatmul__(self, constant):
         return Dual(constant @ self.val, constant @ self.dot)
-
 
 # %% exercise="ex4-dual-functions"
 @adds_to(Dual)
@@ -844,7 +1288,6 @@ class DualFunctions:
         return Dual(out, (1.0 - out**2) * self.dot)
         ### END SOLUTION
 
-
 # %% test="ex4-dual-test" points=4 exercise_no=4
 with check("Exercise 4: dual numbers") as expect:
     x = Dual(2.0, 1.0)
@@ -867,6 +1310,18 @@ from autograder.checks import backprop as hidden
 
 hidden.dual(Dual)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# **Jacobians.** `jvp` runs `f` once on `Dual(x, v)` and returns value and $Jv$. With $v=e_i$ this is column
+# $i$ of $J$: $n$ passes for all. With the engine, seed output $j$ with 1 and the others with 0: `backward`
+# leaves row $j$ in the leaf: $m$ passes.
+#
+# <details><summary>Hint 1: a question</summary>After the row of output 0 you call <code>backward</code> for
+# output 1. What is in
+# <code>leaf.grad</code> now?</details>
+# <details><summary>Hint 2</summary><code>f</code> may return one Dual (Tensor) or a list of scalars. Treat a
+# single Tensor as a list of
+# one, and give <code>backward</code> a seed of the output's shape that is 1 in one place.</details>
 
 # %% exercise="ex4-jacobian-forward"
 def jvp(f, x: np.ndarray, v: np.ndarray) -> tuple:
@@ -898,7 +1353,6 @@ def jacobian_forward(f, x: np.ndarray) -> np.ndarray:
         columns.append(np.atleast_1d(tangent))
     return np.stack(columns, axis=1)
     ### END SOLUTION
-
 
 # %% test="ex4-jacobian-forward-test" points=3 exercise_no=4
 with check("Exercise 4: forward Jacobian") as expect:
@@ -940,7 +1394,6 @@ def jacobian_reverse(f, x: np.ndarray) -> np.ndarray:
     return np.stack(rows, axis=0)
     ### END SOLUTION
 
-
 # %% test="ex4-jacobian-reverse-test" points=2 exercise_no=4
 with check("Exercise 4: jacobian_reverse is there") as expect:
     expect.true(callable(jacobian_reverse), "jacobian_reverse has to be a function")
@@ -950,6 +1403,28 @@ from autograder.checks import backprop as hidden
 
 hidden.jacobian_reverse(jacobian_reverse)
 ### END HIDDEN TESTS
+
+# %% demo=true
+def curve(x):
+    return [x[0] * x[1], x[0] + x[1], x[1] ** 2]
+
+
+A, B = lab.rng("A").normal(size=(4, 3)), lab.rng("B").normal(size=(2, 4))
+inner, outer = lambda x: (A @ x).tanh(), lambda u: (B @ u) ** 2  # R³ -> R⁴ -> R²
+with check("Exercise 4: all roads lead to one Jacobian") as expect:
+    point, want = np.array([3.0, 2.0]), [[2.0, 3.0], [1.0, 1.0], [0.0, 4.0]]
+    expect.close(jacobian_forward(curve, point), want, "the forward Jacobian of (x0 x1, x0 + x1, x1²) at (3, 2)")
+    expect.close(jacobian_reverse(curve, point), want, "its reverse Jacobian",
+        likely="reset the leaf's gradient between two rows; rows are outputs")
+    x = np.array([0.5, -0.2, 0.1])
+    whole = jacobian_reverse(lambda x: outer(inner(x)), x)
+    product = jacobian_forward(outer, np.tanh(A @ x)) @ jacobian_forward(inner, x)
+    expect.close(whole, product, "J of outer(inner(x)) in reverse, against J_outer J_inner in forward mode")
+    expect.why("That last line is the multivariate chain rule: the Jacobian of a composition is a product.")
+
+# %% [markdown]
+# What does a full Jacobian cost? Count the passes for $n$ inputs and $m$ outputs. A loss has $m=1$, and that
+# is why deep learning runs in reverse.
 
 # %% exercise="ex4-passes"
 def passes(n: int, m: int, mode: str) -> int:
@@ -964,7 +1439,6 @@ def passes(n: int, m: int, mode: str) -> int:
         return m
     raise ValueError(f'mode must be "forward" or "reverse", not {mode!r}')
     ### END SOLUTION
-
 
 # %% test="ex4-passes-test" points=1 exercise_no=4
 with check("Exercise 4: the price of a Jacobian") as expect:
@@ -982,6 +1456,36 @@ hidden.passes(passes)
 
 # %% [markdown]
 # ## 5 Activations
+#
+# From here on we trade generality for speed: whole layers, each with a formula of its own. The contract is
+# the block interface: `forward(x)` computes $y=f(x,\theta)$ and keeps what will be needed; `backward(dy)`
+# receives $\partial\mathcal L/\partial y$, returns $\partial\mathcal L/\partial x$ and stores
+# $\partial\mathcal L/\partial\theta$ in attributes. Without an activation between them two linear layers
+# collapse into one, $(xW_1)W_2=x(W_1W_2)$, so the choice of $\phi$ matters.
+#
+# **Exercise 5 · 14 points · ★★☆ · 45 min.** Seven classes, two points each. The given helper `upstream(dy,
+# shape)` raises the `ValueError`s for you: `self.shape` is None until `forward` has set it.
+#
+# <details><summary>Hint 1: a question</summary>What must be remembered in <code>forward</code>: x, y, or only a
+# mask? For each
+# class, which is the cheapest that suffices?</details>
+# <details><summary>Hint 2</summary><code>backward</code> returns <code>dy</code> times the local derivative,
+# never the local derivative
+# alone. Do not write into <code>x</code> or <code>dy</code>; they belong to somebody else.</details>
+
+# %% [markdown]
+# | class | $y$ | $dy/dx$ | remarks |
+# |---|---|---|---|
+# | Sigmoid | $\sigma(x)=1/(1+e^{-x})\in(0,1)$ | $\sigma(1-\sigma)\le\frac14$ | saturates on both sides |
+# | Tanh | $\tanh x\in(-1,1)$ | $1-\tanh^2x\le1$ | saturates; zero-centred; $\tanh x=2\sigma(2x)-1$ |
+# | ReLU | $\max(0,x)$ | 1 for $x>0$, 0 for $x<0$ | saturates on the left; any value in [0, 1] at 0 |
+# | LeakyReLU | $x$ if $x>0$, else $\alpha x$ | 1 or $\alpha$ | $\alpha=0.01$ fixed; never saturates |
+# | PReLU | the same | the same; $\frac{\partial\mathcal L}{\partial\alpha}=\sum_{x<0}dy\,x$ | learned, from 0.25 |
+# | ELU | $x$ if $x>0$, else $\alpha(e^x-1)$ | 1 or $\alpha e^x$ | $\in(-\alpha,\infty)$; smooth at 0 if $\alpha=1$ |
+# | Maxout | $\max_k(xW_k+b_k)$ | $W_k$ of the winner | the activation is learned |
+#
+# Three slips that are in print: PReLU as $\max(\alpha x,x)$ (true only for $\alpha\le1$), ELU's two slopes
+# exchanged, and ELU's range given as all of $\mathbb R$ (it never falls below $-\alpha$).
 
 # %% given="layer-tools"
 def upstream(dy, shape):
@@ -996,6 +1500,11 @@ def upstream(dy, shape):
         raise ValueError(f"dy has shape {dy.shape}, the output had shape {shape}")
     return dy
 
+# %% [markdown]
+# **Sigmoid.** Its output reads as a probability or as the position of a switch; gates of LSTMs use it. Two
+# weaknesses: at most a quarter of the gradient survives, next to nothing where $|x|$ is large; and outputs
+# are all positive, while a sigmoid wants centred inputs: far from 0 it answers nearly the same to all. A
+# stack of sigmoids spoils its own inputs. Use $\sigma(x)=e^x/(1+e^x)$ for $x<0$, so that nothing overflows.
 
 # %% exercise="ex5-sigmoid"
 class Sigmoid:
@@ -1020,7 +1529,6 @@ class Sigmoid:
         return dy * self.y * (1.0 - self.y)
         ### END SOLUTION
 
-
 # %% test="ex5-sigmoid-test" points=2 exercise_no=5
 with check("Exercise 5: Sigmoid") as expect:
     layer = Sigmoid()
@@ -1038,6 +1546,10 @@ from autograder.checks import backprop as hidden
 
 hidden.sigmoid(Sigmoid)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# **Tanh** is a sigmoid stretched to $(-1,1)$: zero-centred, full gradient at 0, still flat far outside. If
+# you read that it is "worse for binary outputs", remember that it is only a rescaling of the sigmoid.
 
 # %% exercise="ex5-tanh"
 class Tanh:
@@ -1060,7 +1572,6 @@ class Tanh:
         return dy * (1.0 - self.y**2)
         ### END SOLUTION
 
-
 # %% test="ex5-tanh-test" points=2 exercise_no=5
 with check("Exercise 5: Tanh") as expect:
     layer = Tanh()
@@ -1074,6 +1585,12 @@ from autograder.checks import backprop as hidden
 
 hidden.tanh(Tanh)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# **ReLU** is a switch that the forward pass sets. On the right the gradient passes whole, at any depth.
+# Krizhevsky et al. (2012) reached 25 % training error on CIFAR-10 about six times faster with it than with
+# tanh. The price: a unit that is negative for *all* data gets no gradient and stays **dead**; some start
+# with a bias of 0.01 to lower the risk. It has no upper limit, so it is no switch for logic or gates.
 
 # %% exercise="ex5-relu"
 class ReLU:
@@ -1097,7 +1614,6 @@ class ReLU:
         return dy * self.mask
         ### END SOLUTION
 
-
 # %% test="ex5-relu-test" points=2 exercise_no=5
 with check("Exercise 5: ReLU") as expect:
     layer, x = ReLU(), np.array([-2.0, 3.0, 0.5])
@@ -1112,6 +1628,12 @@ from autograder.checks import backprop as hidden
 
 hidden.relu(ReLU)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# **Leaky ReLU** (Maas et al. 2013) keeps a small slope on the left, **PReLU** (He et al. 2015) learns it.
+# Decide by the sign of $x$; with $\max(\alpha x,x)$ the two branches change places once $\alpha>1$. PReLU's
+# $\alpha$ is shared by many entries, so its gradient is a sum over them: over all, or over each feature's
+# own (axis 1).
 
 # %% exercise="ex5-leaky-relu"
 class LeakyReLU:
@@ -1137,7 +1659,6 @@ class LeakyReLU:
         dy = upstream(dy, self.shape)
         return np.where(self.mask, dy, self.alpha * dy)
         ### END SOLUTION
-
 
 # %% test="ex5-leaky-relu-test" points=2 exercise_no=5
 with check("Exercise 5: LeakyReLU") as expect:
@@ -1194,7 +1715,6 @@ class PReLU:
         return np.where(self.x > 0, dy, self.slopes(self.x) * dy)
         ### END SOLUTION
 
-
 # %% test="ex5-prelu-test" points=2 exercise_no=5
 with check("Exercise 5: PReLU") as expect:
     layer = PReLU()
@@ -1213,6 +1733,10 @@ from autograder.checks import backprop as hidden
 
 hidden.prelu(PReLU)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# **ELU** (Clevert et al. 2016) bends smoothly to $-\alpha$ on the left, so outputs can average to zero. Use
+# `np.expm1(np.minimum(x, 0))` for $e^x-1$: exact near 0, no overflow on the right.
 
 # %% exercise="ex5-elu"
 class ELU:
@@ -1240,7 +1764,6 @@ class ELU:
         return dy * self.slope
         ### END SOLUTION
 
-
 # %% test="ex5-elu-test" points=2 exercise_no=5
 with check("Exercise 5: ELU") as expect:
     layer = ELU()
@@ -1259,6 +1782,18 @@ from autograder.checks import backprop as hidden
 
 hidden.elu(ELU)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# **Maxout** (Goodfellow et al. 2013) computes $k$ affine maps and keeps the largest, entry by entry. It is
+# the max gate in matrix form: only the winner's $W_k$, $b_k$ receive gradient, and $dx$ runs through the
+# winner only. It never saturates and contains ReLU, leaky ReLU, PReLU ($\alpha\le1$) and $|x|$ as special
+# cases, for $k$ times the parameters.
+#
+# <details><summary>Hint 1: a question</summary>Four index letters are enough: n example, i input, o output, k
+# piece. Which
+# letters does each of W, y, dW and dx carry?</details>
+# <details><summary>Hint 2</summary><code>np.einsum("ni,kio-&gt;kno", x, W)</code> gives all pieces; <code>argmax(axis=0)</code>
+# the winners. Make a mask [k, N, d_out] and multiply it with <code>dy</code>.</details>
 
 # %% exercise="ex5-maxout"
 class Maxout:
@@ -1298,7 +1833,6 @@ class Maxout:
         return np.einsum("kno,kio->ni", to_piece, self.W)
         ### END SOLUTION
 
-
 # %% test="ex5-maxout-test" points=2 exercise_no=5
 with check("Exercise 5: Maxout") as expect:
     layer = Maxout(1, 1, 2, np.random.default_rng(0))
@@ -1317,8 +1851,84 @@ from autograder.checks import backprop as hidden
 hidden.maxout(Maxout)
 ### END HIDDEN TESTS
 
+# %% demo=true
+maxout = Maxout(1, 1, 3, lab.rng("maxout"))
+maxout.W, maxout.b = np.array([[[-0.5]], [[0.2]], [[1.0]]]), np.array([[-1.0], [0.3], [-0.8]])
+layers = [Sigmoid(), Tanh(), ReLU(), LeakyReLU(0.1), PReLU(), ELU(), maxout]
+x = np.linspace(-4, 4, 201)[:, None]  # (201, 1)
+fig, axes = figure(2, 4, size=(10, 4.6), sharex=True)
+for ax, layer in zip(axes.flat, layers, strict=False):
+    y = layer.forward(x)
+    ax.plot(x, y, label="value")
+    ax.plot(x, layer.backward(np.ones_like(y)), label="derivative")
+    ax.set(title=type(layer).__name__, ylim=(-1.3, 2.3))
+axes[0, 3].set_title("LeakyReLU, α = 0.1")
+axes[1, 0].set_title("PReLU, α = 0.25")
+axes[1, 2].set_title("Maxout, k = 3")
+axes[1, 3].axis("off")
+axes[1, 3].legend(*axes[0, 0].get_legend_handles_labels(), loc="center", fontsize=11)
+fig.supxlabel("input x", fontsize=10)
+show(fig, "The seven activations (solid) and their derivatives (dashed). Look where the dashed curve is near 0: "
+    "there the unit learns nothing. Only leaky ReLU, PReLU and Maxout have no such region.")
+
+# %% [markdown]
+# **Why centre the inputs?** A unit computes $w^\top x$; its gradient is $\partial\mathcal L/\partial w=g\,x$
+# with one number $g$ for the whole unit. If all $x_i>0$, all components have the sign of $g$: every step
+# raises all weights together or lowers all of them. To raise one and lower another the path must zigzag.
+# Sigmoid outputs are such inputs. (So are raw pixels, which is why we standardise them.)
+
+# %% demo=true
+fig, axes = figure(1, 2, size=(8, 3.5), sharey=True)
+goal, inputs = np.array([1.5, -1.5]), lab.rng("zigzag").uniform(0.2, 1.0, size=(60, 2))
+for ax, shift, name in zip(axes, (0.0, 0.6), ("all inputs positive", "centred inputs"), strict=True):
+    path = [np.zeros(2)]
+    for x in inputs - shift:
+        error = x @ (path[-1] - goal)
+        path.append(path[-1] - 0.9 / (x @ x) * error * x)
+    ax.plot(*np.transpose(path), marker="o", markersize=3, linewidth=1)
+    ax.plot(*goal, "*", color=COLOR["vermillion"], markersize=13)
+    ax.set(title=name, xlabel="weight 0", aspect="equal")
+axes[0].set_ylabel("weight 1")
+show(fig, "Steps of one linear unit towards its best weights (star). With positive inputs both weights always "
+    "move in the same direction, up or down together: a zigzag. Centred inputs allow every direction.")
+
 # %% [markdown]
 # ## 6 Affine layer and losses
+#
+# **Exercise 6 · 12 points · ★★☆ · 40 min.** The workhorse: $Y=XW+b$ with $X$ `[N, d_in]`, $W$ `[d_in, d_out]`,
+# $b$ `[d_out]`. Entry by entry $Y_{no}=\sum_iX_{ni}W_{io}+b_o$. Ask of each quantity where it is used:
+#
+# $$dX=dY\,W^\top\;\texttt{[N, d_in]},\qquad dW=X^\top dY\;\texttt{[d_in, d_out]},\qquad db=\sum_n
+# dY_n\;\texttt{[d_out]}.$$
+#
+# All $N$ examples share $W$ and $b$, a fan-out, so the batch index is summed away. Weights start from
+# $\mathcal N(0,\text{gain}/d_{in})$: `gain` = 2 keeps the scale of signals through ReLU layers (He et al.
+# 2015), 1 through tanh. Do not take a sum for a mean: the $1/N$ belongs to the loss, and nowhere else.
+#
+# <details><summary>Hint 1: a question</summary>With N = d_in = d_out a wrong transpose goes unnoticed. Which
+# shapes would you
+# test with?</details>
+# <details><summary>Hint 2</summary>A standard deviation is the square root of a variance.</details>
+
+# %% demo=true
+fig, ax = figure(size=(8, 2.9))
+ax.text(0.5, 0.5, "Linear\nkeeps X, W", ha="center", va="center", fontsize=12,
+    bbox={"boxstyle": "round,pad=1.1", "facecolor": "#EEEEEE", "edgecolor": "#444444"})
+arrows = [  # from, to, colour, text, where the text stands
+    ((0.08, 0.62), (0.38, 0.62), "blue", "X  [n i]", (0.22, 0.66)),
+    ((0.62, 0.62), (0.92, 0.62), "blue", "Y = X W + b   ni, io → no", (0.79, 0.66)),
+    ((0.92, 0.38), (0.62, 0.38), "vermillion", "dY  [n o]", (0.78, 0.25)),
+    ((0.38, 0.38), (0.08, 0.38), "vermillion", "dX   no, io → ni", (0.21, 0.25)),
+    ((0.5, 0.25), (0.5, 0.02), "vermillion", "dW   ni, no → io\ndb   no → o", (0.61, 0.02)),
+    ((0.5, 0.98), (0.5, 0.75), "blue", "W  [i o],  b  [o]", (0.6, 0.88)),
+]
+for start, end, colour, text, at in arrows:
+    ax.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": COLOR[colour], "lw": 2})
+    ax.text(*at, text, color=COLOR[colour], ha="center", fontsize=10)
+ax.set(xlim=(0, 1), ylim=(-0.05, 1.05))
+ax.axis("off")
+show(fig, "One block, forward (blue) and backward (red), with the index letters of each einsum: n example, i input, "
+    "o output. A letter that is missing on the right of an arrow is summed over.")
 
 # %% exercise="ex6-linear"
 class Linear:
@@ -1354,7 +1964,6 @@ class Linear:
         return dy @ self.W.T
         ### END SOLUTION
 
-
 # %% test="ex6-linear-test" points=4 exercise_no=6
 with check("Exercise 6: Linear") as expect:
     layer = Linear(3, 2, np.random.default_rng(0))
@@ -1382,6 +1991,22 @@ from autograder.checks import backprop as hidden
 
 hidden.linear(Linear)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# **Softmax cross-entropy.** Logits $h$ `[N, K]`, labels $y$ `[N]`. With $p=\mathrm{softmax}(h)$ row by row,
+#
+# $$\mathcal L=-\frac1N\sum_n\log p_{n,y_n},\qquad \log p_{nk}=h_{nk}-\log\sum_je^{h_{nj}},\qquad
+# \frac{\partial\mathcal L}{\partial h}=\frac1N\big(p-\mathrm{onehot}(y)\big).$$
+#
+# Subtract each row's largest logit first: $p$ does not change and `exp` cannot overflow. And never take the
+# logarithm of a rounded probability: `log p` comes straight from the logits.
+#
+# <details><summary>Hint 1: a question</summary>Why must the rows of the gradient sum to 0? (What does softmax
+# do when you add the same
+# number to all logits of a row?)</details>
+# <details><summary>Hint 2</summary>A cache is not a scratch pad: if <code>backward</code> subtracts the one-hot
+# from the stored softmax in
+# place, its second call is wrong.</details>
 
 # %% exercise="ex6-softmax-cross-entropy"
 class SoftmaxCrossEntropy:
@@ -1417,7 +2042,6 @@ class SoftmaxCrossEntropy:
         return grad / len(self.y)
         ### END SOLUTION
 
-
 # %% test="ex6-softmax-cross-entropy-test" points=4 exercise_no=6
 with check("Exercise 6: softmax cross-entropy") as expect:
     loss = SoftmaxCrossEntropy()
@@ -1443,6 +2067,18 @@ from autograder.checks import backprop as hidden
 hidden.softmax_cross_entropy(SoftmaxCrossEntropy)
 ### END HIDDEN TESTS
 
+# %% [markdown]
+# **Squared error** for outputs $f$ and targets $y$, both `[N, K]`; **binary cross-entropy** for one logit
+# $z$ and a label $y\in[0,1]$ per example, with $\sigma$ folded in for the same numerical reasons:
+#
+# $$\mathcal L=\frac1N\sum_{n,k}(f_{nk}-y_{nk})^2,\quad \frac{\partial\mathcal L}{\partial f}=\frac2N(f-y);\qquad
+# \mathcal L=\frac1N\sum_n\big[\max(z_n,0)-z_ny_n+\log(1+e^{-|z_n|})\big],\quad \frac{\partial\mathcal
+# L}{\partial z}=\frac1N(\sigma(z)-y).$$
+#
+# <details><summary>Hint: a question</summary>Where does −y log σ(z) − (1 − y) log(1 − σ(z)) become max(z, 0) −
+# z y + log(1 + exp(−|z|))?
+# Try z ≥ 0 first, with log σ(z) = −log(1 + exp(−z)). <code>np.log1p</code> is exact for small arguments.</details>
+
 # %% exercise="ex6-mse"
 class MSE:
     """Squared error: sum over the K outputs, mean over the N examples."""
@@ -1466,7 +2102,6 @@ class MSE:
             raise ValueError("backward() before forward()")
         return 2.0 * self.difference / len(self.difference)
         ### END SOLUTION
-
 
 # %% test="ex6-mse-test" points=2 exercise_no=6
 with check("Exercise 6: squared error") as expect:
@@ -1515,7 +2150,6 @@ class BCEWithLogits:
         return (sigma - self.y) / len(self.y)
         ### END SOLUTION
 
-
 # %% test="ex6-bce-test" points=2 exercise_no=6
 with check("Exercise 6: binary cross-entropy") as expect:
     loss = BCEWithLogits()
@@ -1534,7 +2168,86 @@ hidden.bce(BCEWithLogits)
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# Let your own judge speak: numerical gradients of all parameters of a layer, behind a loss.
+
+# %% demo=true
+rng = lab.rng("judge")
+layer, loss = Linear(3, 2, rng), MSE()
+x, target = rng.normal(size=(4, 3)), rng.normal(size=(4, 2))
+
+
+def loss_with(name, value):
+    """The loss when parameter `name` of the layer is `value`; the layer is left as it was."""
+    kept = getattr(layer, name)
+    setattr(layer, name, value)
+    result = loss.forward(layer.forward(x), target)
+    setattr(layer, name, kept)
+    return result
+
+
+loss.forward(layer.forward(x), target)
+layer.backward(loss.backward())
+with check("Exercises 1 and 6: Linear and MSE against numerical gradients") as expect:
+    for name in ("W", "b"):
+        numerical = numerical_grad(lambda value, name=name: loss_with(name, value), getattr(layer, name))
+        error = rel_error(numerical, getattr(layer, "d" + name))
+        expect.true(error < 1e-6, f"d{name} is off by a relative error of {error:.1e}")
+    expect.why("This is how every new layer of the course will be tested.")
+
+# %% [markdown]
+# **The batch by Einstein summation.** Here is a whole network, two sigmoid layers and a linear one, without
+# any class. Lecture notes often store examples as *columns*: then $W$ is `[d_out, d_in]`, a layer is
+# $WX+b$, and the gradient of its weights reads `einsum("ib,jb->ij", dL, hid)`. We keep rows. The letters
+# change places, the thought is the same: contract the batch for parameters, contract the outputs to go back.
+
+# %% demo=true
+rng, N, sizes = lab.rng("listing"), 5, [4, 6, 3, 2]
+W = [rng.normal(size=shape) for shape in pairwise(sizes)]
+b = [rng.normal(size=n) for n in sizes[1:]]
+X, T = rng.normal(size=(N, 4)), rng.normal(size=(N, 2))
+
+h = [X]  # inputs of the three layers, then the output
+for k in range(3):
+    pre = np.einsum("ni,io->no", h[k], W[k]) + b[k]
+    h.append(1 / (1 + np.exp(-pre)) if k < 2 else pre)
+dW, db, d = [None] * 3, [None] * 3, 2 * (h[3] - T) / N
+for k in (2, 1, 0):
+    dW[k], db[k] = np.einsum("ni,no->io", h[k], d), np.einsum("no->o", d)
+    d = np.einsum("no,io,ni->ni", d, W[k], h[k] * (1 - h[k]))  # the sigmoid's slope, from its output
+
+columns = np.einsum("ib,jb->ij", (2 * (h[3] - T) / N).T, h[2].T)  # the same in column convention
+weights, biases = [Tensor(w, requires_grad=True) for w in W], [Tensor(v, requires_grad=True) for v in b]
+out = Tensor(X)
+for k in range(3):
+    out = out @ weights[k] + biases[k]
+    out = out.sigmoid() if k < 2 else out
+(((out - T) ** 2).sum() / N).backward()
+with check("The einsum network against your engine") as expect:
+    for k in range(3):
+        expect.close(weights[k].grad, dW[k], f"the gradient of W{k + 1}")
+        expect.close(biases[k].grad, db[k], f"the gradient of b{k + 1}")
+    expect.close(columns.T, dW[2], "the gradient of W3 computed with examples as columns")
+    expect.why("Three lines a layer. The engine does the same, without anybody deriving it.")
+
+# %% [markdown]
 # ## 7 Composing and training
+#
+# **Exercise 7 · 8 points · ★★☆ · 30 min.** `Sequential` runs layers in order and their backward passes in
+# reverse, each fed with what the layer behind it returned. The parameters of a layer are those of its
+# attributes `W`, `b`, `alpha` that are arrays (the `alpha` of a LeakyReLU is a number, hence fixed).
+# One epoch of stochastic gradient descent visits every example once, in a fresh random order:
+#
+# for each batch: `forward` → `loss.forward` → `loss.backward` → `backward` → step $p\leftarrow p-\eta\,dp$.
+#
+# <details><summary>Hint 1: a question</summary>The last batch may be shorter. Is the mean of the batch losses
+# the mean loss over all
+# examples? And if you permute X, what about y?</details>
+# <details><summary>Hint 2</summary><code>W = layer.W; W = W - lr * dW</code> changes a local name only.
+# <code>getattr(layer, name)</code> and
+# <code>setattr(layer, name, value)</code> read and write an attribute whose name you hold in a string.</details>
+# <details><summary>Hint 3</summary><code>order = rng.permutation(N)</code>, then <code>batch = order[start :
+# start + batch_size]</code>
+# indexes X and y alike.</details>
 
 # %% given="stand-ins"
 class Scale:
@@ -1573,7 +2286,6 @@ class OneLayer:
     def parameters(self):
         return [(self.layer, "W")]
 
-
 # %% exercise="ex7-sequential"
 class Sequential:
     """Layers applied one after the other; Sequential() without layers is the identity."""
@@ -1609,7 +2321,6 @@ class Sequential:
         return pairs
         ### END SOLUTION
 
-
 # %% test="ex7-sequential-test" points=3 exercise_no=7
 with check("Exercise 7: Sequential") as expect:
     first, last = Scale(3.0), Scale(10.0)
@@ -1639,7 +2350,6 @@ def sgd_step(net, lr: float) -> None:
         gradient = getattr(layer, "d" + name)
         setattr(layer, name, value - lr * gradient)
     ### END SOLUTION
-
 
 # %% test="ex7-sgd-step-test" points=1 exercise_no=7
 with check("Exercise 7: one SGD step") as expect:
@@ -1675,7 +2385,6 @@ def train_epoch(net, loss, X, y, batch_size: int, lr: float, rng: np.random.Gene
     return total / len(X)
     ### END SOLUTION
 
-
 # %% test="ex7-train-epoch-test" points=3 exercise_no=7
 with check("Exercise 7: train_epoch is there") as expect:
     expect.true(callable(train_epoch), "train_epoch has to be a function")
@@ -1693,7 +2402,6 @@ def predict(net, X) -> np.ndarray:
     return net.forward(X).argmax(axis=1)
     ### END SOLUTION
 
-
 # %% test="ex7-predict-test" points=1 exercise_no=7
 with check("Exercise 7: predict") as expect:
     classes = predict(OneLayer(Scale(1.0)), np.array([[0.1, 0.9, 0.0], [3.0, -1.0, 2.0]]))
@@ -1707,8 +2415,479 @@ from autograder.checks import backprop as hidden
 hidden.predict(predict)
 ### END HIDDEN TESTS
 
+# %% demo=true
+rng = lab.rng("whole network")
+net, loss = Sequential(Linear(4, 5, rng), ReLU(), Linear(5, 3, rng)), SoftmaxCrossEntropy()
+X, y = rng.normal(size=(7, 4)), rng.integers(0, 3, size=7)
+
+
+def loss_at(layer, name, value):
+    kept = getattr(layer, name)
+    setattr(layer, name, value)
+    result = loss.forward(net.forward(X), y)
+    setattr(layer, name, kept)
+    return result
+
+
+with check("Exercise 7: ten parameters of a 4-5-3 network against numerical gradients") as expect:
+    loss.forward(net.forward(X), y)
+    net.backward(loss.backward())
+    for layer, name in [net.parameters()[i] for i in rng.integers(0, 4, size=10)]:
+        place = tuple(rng.integers(0, n) for n in getattr(layer, name).shape)
+        numerical = numerical_grad(lambda v, l=layer, n=name: loss_at(l, n, v), getattr(layer, name))[place]
+        error = rel_error(numerical, getattr(layer, "d" + name)[place])
+        expect.true(error < 1e-5, f"d{name}{[int(i) for i in place]} has a relative error of {error:.1e}")
+    before = loss.forward(net.forward(X), y)
+    for _ in range(20):
+        mean = train_epoch(net, loss, X, y, batch_size=3, lr=0.1, rng=rng)
+    expect.true(mean < before, "20 epochs of train_epoch did not lower the loss")
+    expect.why("Gradients right, loss falling: you have a deep-learning library.")
+
 # %% [markdown]
+# **The same formulas on a GPU.** PyTorch accepts a hand-written backward pass: a `torch.autograd.Function`
+# with two methods. Below are three of your blocks as such; nothing else changes, and they run on whatever
+# `lab.device` is. The check compares them with your NumPy layers. Preset `full` trains with them.
+
+# %% demo=true
+class LinearOnDevice(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, W, b):
+        ctx.save_for_backward(x, W)
+        return x @ W + b
+
+    @staticmethod
+    def backward(ctx, dy):
+        x, W = ctx.saved_tensors
+        return dy @ W.mT, x.mT @ dy, dy.sum(dim=0)
+
+
+class ReLUOnDevice(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x > 0)
+        return x.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx, dy):
+        return torch.where(ctx.saved_tensors[0], dy, 0.0)
+
+
+class CrossEntropyOnDevice(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, logits, y):
+        log_p = logits - logits.logsumexp(dim=1, keepdim=True)
+        ctx.save_for_backward(log_p, y)
+        return -log_p.gather(1, y[:, None]).mean()
+
+    @staticmethod
+    def backward(ctx, dy):
+        log_p, y = ctx.saved_tensors
+        onehot = torch.zeros_like(log_p).scatter(1, y[:, None], 1.0)
+        return dy * (log_p.exp() - onehot) / len(y), None
+
+
+# %% demo=true
+def forward_on_device(params, x):
+    """A ReLU network; params is the list W1, b1, W2, b2, ..."""
+    for i in range(0, len(params) - 2, 2):
+        x = ReLUOnDevice.apply(LinearOnDevice.apply(x, params[i], params[i + 1]))
+    return LinearOnDevice.apply(x, params[-2], params[-1])
+
+
+def to_device(array, dtype=torch.float32):
+    return torch.as_tensor(array).to(lab.device, dtype)
+
+
+params = [to_device(getattr(*pair)).requires_grad_() for pair in net.parameters()]
+loss_on_device = CrossEntropyOnDevice.apply(forward_on_device(params, to_device(X)), to_device(y, torch.int64))
+loss_on_device.backward()
+value = loss.forward(net.forward(X), y)
+net.backward(loss.backward())
+with check("The blocks on the device against your layers") as expect:
+    expect.close(loss_on_device, value, "the loss", rtol=1e-4)
+    for i, (layer, name) in enumerate(net.parameters()):
+        expect.close(params[i].grad, getattr(layer, "d" + name), f"d{name} number {i}", rtol=1e-3, atol=1e-5)
+    expect.why("Same formulas, float32, any device.")
+
+# %% [markdown]
+# ## Experiment A: handwritten digits with your own layers
+#
+# **2 points, together with B and C about 20 min.** 28 × 28 pixels become 784 inputs, standardised with one
+# mean and one standard deviation. The network 784-100-100-10 has 89,610 parameters, and every one of them
+# learns by your code: SGD, learning rate 0.1, batches of 64, five epochs over 8,000 digits. Only the
+# activation changes between runs. `Identity` is the baseline that tells what depth without an activation is
+# worth.
+
+# %% demo=true
+digits = mnist()
+n_train = lab.pick(smoke=1500, quick=8000)
+pixels = digits.x_train[:n_train].reshape(-1, 784) / 255
+mean, std = pixels.mean(), pixels.std()
+X_train, y_train = (pixels - mean) / std, digits.y_train[:n_train].astype(np.int64)  # (N, 784), (N,)
+X_test, y_test = (digits.x_test.reshape(-1, 784) / 255 - mean) / std, digits.y_test.astype(np.int64)
+
+
+class Identity:
+    def forward(self, x):
+        return x
+
+    def backward(self, dy):
+        return dy
+
+
+def mlp(activation, hidden=2, gain=2.0, seed="weights"):
+    """784 inputs, `hidden` layers of 100 units with the given activation class, 10 outputs."""
+    rng, layers, d_in = lab.rng(seed), [], 784
+    for _ in range(hidden):
+        layers += [Linear(d_in, 100, rng, gain), activation()]
+        d_in = 100
+    return Sequential(*layers, Linear(d_in, 10, rng, gain))
+
+
+def train_digits(net, label):
+    loss, rng = SoftmaxCrossEntropy(), lab.rng("batches")
+    return train(
+        lambda i: train_epoch(net, loss, X_train, y_train, batch_size=64, lr=0.1, rng=rng),
+        lab.pick(smoke=1, quick=5), every=1, label=label,
+        evaluate=lambda i: {"acc": (predict(net, X_test) == y_test).mean()},
+    )
+
+
+# %% demo=true
+gains = {ReLU: 2.0, LeakyReLU: 2.0, ELU: 2.0, Tanh: 1.0, Sigmoid: 1.0, Identity: 0.5}
+runs = {kind.__name__: train_digits(mlp(kind, gain=gain), kind.__name__) for kind, gain in gains.items()}
+
+fig, (left, right) = figure(1, 2, size=(9, 3.4))
+for i, (name, history) in enumerate(runs.items()):
+    history.plot(left, "loss", label=name, **line_style(i))
+    history.plot(right, "acc", label=name, **line_style(i))
+left.set(title="training loss", xlabel="epoch")
+right.set(title="accuracy on 2,000 test digits", xlabel="epoch", ylabel="accuracy")
+right.legend(fontsize=8)
+show(fig, "Six activations in the same network. The piecewise linear ones and tanh learn fast, the sigmoid lags; "
+    "without any activation accuracy stops at that of a linear classifier.")
+
+# %% demo=true
+accuracy = {name: history.last("acc") for name, history in runs.items()}
+print("  ".join(f"{name} {value:.3f}" for name, value in accuracy.items()))
+with check("Experiment A: digits") as expect:
+    needed, gap = lab.pick(smoke=(0.5, -0.2), quick=(0.925, 0.02))
+    expect.true(accuracy["ReLU"] >= needed, f"ReLU reached {accuracy['ReLU']:.3f}, expected at least {needed}",
+        likely="does the local derivative stand in every backward? is 1/N in the loss? do all layers get updated?")
+    expect.true(accuracy["ReLU"] - accuracy["Identity"] >= gap,
+        "ReLU should clearly beat the network without activation")
+    expect.why("Without the derivative of the activation it would be about 0.90, with only the last layer learning "
+        "0.78, without the 1/N nothing at all.")
+
+# %% test="exA-digits-test" points=2
+with check("Experiment A: the network fits together") as expect:
+    rng = np.random.default_rng(0)
+    net = Sequential(Linear(784, 100, rng), ReLU(), Linear(100, 100, rng), ReLU(), Linear(100, 10, rng))
+    expect.shape(net.forward(np.zeros((5, 784))), (5, 10), "the output for 5 blank digits")
+    expect.why("Graded by training it afresh on real digits.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import backprop as hidden
+
+hidden.experiment_digits(Sequential, Linear, ReLU, SoftmaxCrossEntropy, train_epoch, predict)
+### END HIDDEN TESTS
+
+# %% demo=true
+hidden, epochs, n = lab.pick(smoke=(100, 1, 1280), quick=(100, 2, 8000), full=(800, 30, 60000))
+data = mnist(full=lab.preset == "full")
+pixels = data.x_train[:n].reshape(-1, 784) / 255
+x_dev, y_dev = to_device((pixels - pixels.mean()) / pixels.std()), to_device(data.y_train[:n], torch.int64)
+x_out = to_device((data.x_test.reshape(-1, 784) / 255 - pixels.mean()) / pixels.std())
+y_out = to_device(data.y_test, torch.int64)
+rng, shapes = lab.rng("device"), [(784, hidden), (hidden, hidden), (hidden, 10)]
+params = [p for m, k in shapes for p in (rng.normal(0, (2 / m) ** 0.5, (m, k)), np.zeros(k))]
+params = [to_device(p).requires_grad_() for p in params]
+
+
+def epoch_on_device(i):
+    total = torch.zeros((), device=lab.device)
+    for batch in to_device(rng.permutation(n), torch.int64).split(64):
+        loss = CrossEntropyOnDevice.apply(forward_on_device(params, x_dev[batch]), y_dev[batch])
+        grads = torch.autograd.grad(loss, params)
+        with torch.no_grad():
+            for p, g in zip(params, grads, strict=True):
+                p -= 0.1 * g
+        total += loss.detach() * len(batch)
+    return total / n
+
+
+def errors_on_device(i):
+    with torch.no_grad():
+        return {"error": (forward_on_device(params, x_out).argmax(1) != y_out).float().mean()}
+
+
+history = train(epoch_on_device, epochs, every=1, evaluate=errors_on_device, label=f"{lab.device.type}")
+print(f"784-{hidden}-{hidden}-10, {n} digits, {epochs} epochs: {history.last('error'):.1%} test error")
+
+# %% [markdown]
+# With preset `full` that cell trains 800 units a layer on all 60,000 digits. To compare: Simard, Steinkraus
+# and Platt (2003) report about 1.6 % test error for a network with 800 hidden units, trained with
+# cross-entropy on the undistorted digits. Start Jupyter with `COURSE_PRESET=full` to try; it needs the
+# download of the full data and is meant for a GPU.
+#
+# ## Experiment B: your engine learns a spiral
+#
+# **2 points.** No layers this time: a 2-32-32-3 tanh network of 1,251 parameters, written as formulas with
+# your `Tensor`s, loss included. Full batch, 600 steps with momentum, $v\leftarrow0.9v-0.1g$,
+# $\theta\leftarrow\theta+v$. A second draw of the spiral is the test set.
+
+# %% demo=true
+def forward_engine(params, x):
+    h = Tensor(x)
+    for i in range(0, len(params) - 2, 2):
+        h = (h @ params[i] + params[i + 1]).tanh()
+    return h @ params[-2] + params[-1]
+
+
+def cross_entropy_engine(logits, y):
+    shifted = logits - logits.max(axis=1, keepdims=True).detach()
+    log_p = shifted - shifted.exp().sum(axis=1, keepdims=True).log()
+    return -log_p[np.arange(len(y)), y].mean()
+
+
+def start_weights(rng, sizes):
+    pairs = pairwise(sizes)
+    return [array for m, n in pairs for array in (rng.normal(0, m**-0.5, (m, n)), np.zeros(n))]
+
+
+def train_engine(params, x, y, steps, label):
+    velocity = [np.zeros(p.shape) for p in params]
+
+    def step(i):
+        for p in params:
+            p.zero_grad()
+        loss = cross_entropy_engine(forward_engine(params, x), y)
+        loss.backward()
+        for j, p in enumerate(params):
+            velocity[j] = 0.9 * velocity[j] - 0.1 * p.grad
+            p.data = p.data + velocity[j]
+        return loss.data
+
+    return train(step, steps, label=label)
+
+
+# %% demo=true
+per_arm = lab.pick(smoke=100, quick=100, full=1000)
+x_spiral, y_spiral = spiral(lab.rng("spiral"), per_arm)
+x_fresh, y_fresh = spiral(lab.rng("fresh spiral"), per_arm)
+steps = lab.pick(smoke=200, quick=600)
+results = {}
+for name, sizes in (("softmax regression", [2, 3]), ("2-32-32-3", [2, 32, 32, 3])):
+    params = [Tensor(array, requires_grad=True) for array in start_weights(lab.rng(name), sizes)]
+    history = train_engine(params, x_spiral, y_spiral, steps, name)
+    test = (forward_engine(params, x_fresh).data.argmax(axis=1) == y_fresh).mean()
+    results[name] = (history, params, test)
+
+fig, axes = figure(1, 3, size=(10, 3.4))
+for ax, (name, (history, params, test)) in zip(axes, results.items(), strict=False):
+    draw_regions(ax, lambda p, q=params: forward_engine(q, p).data.argmax(axis=1), x_spiral, y_spiral)
+    ax.set_title(f"{name}: {test:.3f} right")
+    history.plot(axes[2], "loss", label=name)
+axes[2].set(title="training loss", yscale="log")
+axes[2].legend(fontsize=8)
+show(fig, "Regions learned by your engine, and the accuracy on a fresh spiral. Straight borders cannot follow the "
+    "arms; two hidden layers can.")
+
+# %% demo=true
+history, _, accuracy_b = results["2-32-32-3"]
+with check("Experiment B: the spiral") as expect:
+    needed, limit = lab.pick(smoke=(0.9, 0.2), quick=(0.97, 0.05))
+    expect.true(accuracy_b >= needed, f"test accuracy {accuracy_b:.3f}, expected at least {needed}")
+    expect.true(history.last() <= limit, f"final loss {history.last():.3f}, expected at most {limit}")
+    expect.true(results["softmax regression"][2] <= 0.7, "softmax regression should not be able to follow the arms")
+    arrays = start_weights(lab.rng("twins"), [2] + [32] * lab.pick(smoke=2, quick=2, full=8) + [3])
+    mine = train_engine([Tensor(a, requires_grad=True) for a in arrays], x_spiral, y_spiral, 100, "engine")
+    theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
+    optimizer = torch.optim.SGD(theirs, lr=0.1, momentum=0.9)
+    for _ in range(100):
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(torch_mlp(theirs, torch.tensor(x_spiral)), torch.tensor(y_spiral))
+        loss.backward()
+        optimizer.step()
+    expect.close(mine.last(), loss, "the loss of the 100th step, in PyTorch", rtol=0, atol=1e-6)
+    expect.why("And after 100 identical steps your loss and PyTorch's still agree to 1e-6.")
+
+# %% test="exB-spiral-test" points=2
+with check("Experiment B: the engine builds a network") as expect:
+    hidden_layer = (Tensor(np.ones((4, 2))) @ Tensor(np.ones((2, 3)), requires_grad=True)).tanh()
+    expect.shape(hidden_layer.data, (4, 3), "a tanh layer built from Tensors")
+    expect.why("Graded by training a small classifier with your Tensors.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import backprop as hidden
+
+hidden.experiment_spiral(Tensor)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Experiment C: vanishing gradients
+#
+# **2 points.** Now five hidden layers, and the same recipe otherwise. On its way back the gradient is
+# multiplied once per layer by the slope of the activation: at most 1/4 for the sigmoid, so after eight layers
+# little is left, whatever the learning rate. First look at an untrained network with eight hidden layers:
+# after one backward pass, how large is $\lVert dW\rVert$ in each hidden-to-hidden layer?
+
+# %% demo=true
+def gradient_norms(net, x, y):
+    """The norm of dW for every Linear layer of net, first to last, after one backward pass."""
+    loss = SoftmaxCrossEntropy()
+    loss.forward(net.forward(x), y)
+    net.backward(loss.backward())
+    return [float(np.linalg.norm(layer.dW)) for layer, name in net.parameters() if name == "W"]
+
+
+gains = {"Sigmoid": (Sigmoid, 1.0), "Tanh": (Tanh, 1.0), "ReLU": (ReLU, 2.0)}
+norms = {name: gradient_norms(mlp(kind, 8, gain), X_train[:256], y_train[:256])[1:8]
+    for name, (kind, gain) in gains.items()}
+ratios = {name: values[0] / values[-1] for name, values in norms.items()}
+deep = {name: train_digits(mlp(kind, 5, gain), f"5 layers, {name}") for name, (kind, gain) in gains.items()}
+
+fig, (left, right) = figure(1, 2, size=(9, 3.4))
+for i, name in enumerate(gains):
+    left.semilogy(range(2, 9), norms[name], label=name, **line_style(i))
+    deep[name].plot(right, "acc", label=name, **line_style(i))
+left.set(title="gradient norm at the start", xlabel="layer (2 = near the input)", ylabel="norm of dW")
+right.set(title="accuracy, five hidden layers", xlabel="epoch", ylabel="accuracy", ylim=(0, 1))
+left.legend()
+show(fig, "Left: on the way back through sigmoid layers the gradient shrinks by a factor of about three per layer, "
+    "while tanh and ReLU keep it level. Right: the deep sigmoid network never leaves chance.")
+
+# %% demo=true
+accuracy = {name: history.last("acc") for name, history in deep.items()}
+print({name: f"ratio {ratios[name]:.1e}, accuracy {accuracy[name]:.3f}" for name in gains})
+with check("Experiment C: vanishing gradients") as expect:
+    needed = lab.pick(smoke={"ReLU": 0.5, "Tanh": 0.5}, quick={"ReLU": 0.88, "Tanh": 0.90})
+    expect.true(ratios["Sigmoid"] < 5e-3, f"sigmoid: first over last gradient norm {ratios['Sigmoid']:.1e}")
+    for name in needed:
+        expect.true(0.2 <= ratios[name] <= 5, f"{name}: gradient norms should be level, ratio {ratios[name]:.2f}",
+            likely="the standard deviation of W is sqrt(gain / d_in); is the local derivative right?")
+        expect.true(accuracy[name] >= needed[name], f"{name} reached {accuracy[name]:.3f}")
+    expect.true(accuracy["Sigmoid"] <= 0.3, f"the deep sigmoid network reached {accuracy['Sigmoid']:.3f}")
+    expect.why("Activation and scale of the weights decide whether a deep network can learn at all.")
+
+# %% test="exC-vanishing-test" points=2
+with check("Experiment C: a deep network fits together") as expect:
+    rng = np.random.default_rng(0)
+    net = Sequential(*[Linear(20, 20, rng) if i % 2 == 0 else Tanh() for i in range(11)])
+    expect.shape(net.forward(np.zeros((5, 20))), (5, 20), "the output of a stack of eleven layers")
+    expect.why("Graded by comparing gradients and training across activations.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import backprop as hidden
+
+hidden.experiment_vanishing(
+    Sequential, Linear, Sigmoid, Tanh, ReLU, SoftmaxCrossEntropy, train_epoch, predict
+)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# **Widget 2: saturation.** Can a cleverer weight scale rescue the sigmoid? Search for a setting in which the
+# gradients of 20 layers stay level *and* the activations still vary. For tanh and ReLU there is a sweet spot.
+
+# %% demo=true
+def saturation(fig, activation, depth, scale):
+    kind = {"Sigmoid": Sigmoid, "Tanh": Tanh, "ReLU": ReLU}[activation]
+    rng = lab.rng("widget")
+    layers = [layer for _ in range(depth) for layer in (Linear(50, 50, rng, gain=scale**2), kind())]
+    h, spread = rng.normal(size=(64, 50)), []
+    for layer in layers:
+        h = layer.forward(h)
+        spread.append(h.std(axis=0).mean())
+    Sequential(*layers).backward(rng.normal(size=h.shape) / 64)
+    norms = [np.linalg.norm(layer.dW) for layer in layers[::2]]
+    left, right = fig.subplots(1, 2)
+    left.semilogy(range(1, depth + 1), np.maximum(norms, 1e-20), marker="o", color=COLOR["vermillion"])
+    right.semilogy(range(1, depth + 1), np.maximum(spread[1::2], 1e-20), marker="s", color=COLOR["blue"])
+    left.set(title="gradient: norm of dW", xlabel="layer", ylim=(1e-8, 1e4))
+    right.set(title="signal: spread over the batch", xlabel="layer", ylim=(1e-8, 1e4))
+
+
+explore(saturation, "Gradient norm and spread of the activations in every layer of an untrained network: level "
+    "curves in both pictures mean that all layers can learn.", size=(8, 3.2),
+    activation=Choice(["Sigmoid", "Tanh", "ReLU"], "Sigmoid"), depth=Slider(1, 20, 10),
+    scale=Slider(0.1, 3.0, 1.0, 0.1, "weight scale"))
+
+# %% [markdown]
+# **Dead units.** A ReLU unit that is negative for all data has gradient 0 and cannot come back. Bad starts
+# do that, and so do large steps. Which of the two is the bigger danger, and how much does the much-quoted
+# bias of 0.01 help?
+
+# %% demo=true
+def share_of_dead_units(bias, lr):
+    rng, n = lab.rng("dead"), lab.pick(smoke=400, quick=3000)
+    first, relu = Linear(784, 100, rng), ReLU()
+    first.b = first.b + bias
+    net = Sequential(first, relu, Linear(100, 10, rng))
+    train_epoch(net, SoftmaxCrossEntropy(), X_train[:n], y_train[:n], batch_size=64, lr=lr, rng=rng)
+    return (relu.forward(first.forward(X_train[:1000])) == 0).all(axis=0).mean()
+
+
+biases, rates = [-6.0, -3.0, 0.0, 0.01, 1.0], [0.1, 0.3, 1.0, 3.0]
+with np.errstate(all="ignore"):  # the largest rate may diverge
+    dead = [[share_of_dead_units(bias, lr) for lr in rates] for bias in biases]
+fig, ax = figure(size=(5.6, 3.4))
+heatmap(dead, ax, fmt=".0%", xlabels=rates, ylabels=biases, vmin=0, vmax=1)
+ax.set(title="dead ReLU units after one epoch", xlabel="learning rate", ylabel="bias at the start")
+show(fig, "Share of hidden units that are 0 on all of 1,000 digits. Read along a row: large learning rates kill most "
+    "units; read down: a very negative bias starts them dead. A bias of 0.01 instead of 0 makes no difference here.")
+
+# %% [markdown]
+# **Advice** that fits these experiments: try ReLU first, then leaky ReLU, maxout, ELU; sigmoid only for
+# logical outputs and gates; expect little from tanh in deep stacks without care for the weights. Why one
+# activation suits a task better than another, nobody can derive yet: networks resist interpretation, so
+# people try and measure.
+#
 # ## 8 What depth buys
+#
+# **Exercise 8 · 6 points · ★★★ · 40 min.** One hidden layer is enough, says the universal approximation
+# theorem (Cybenko 1989): with finitely many sigmoidal units it comes as close as you like to any continuous
+# function on a compact set. It does not say *how many* units. In the 1980s two or three hidden layers were
+# common, today networks have over a hundred. What does depth buy?
+
+# %% demo=true
+x = np.linspace(0, 1, 400)
+bump = np.exp(-((x - 0.5) ** 2) / 0.02) + 0.3 * np.sin(12 * x)
+fig, axes = figure(1, 3, size=(10, 2.9), sharey=True)
+for ax, units in zip(axes, (3, 10, 100), strict=True):
+    knots = np.linspace(0, 1, units, endpoint=False)
+    hidden = np.maximum(x[:, None] - knots, 0)  # (400, units): relu(x - knot)
+    features = np.column_stack([hidden, np.ones(400)])
+    fit = features @ np.linalg.lstsq(features, bump, rcond=None)[0]
+    ax.plot(x, bump, color="black", linestyle=":", label="target")
+    ax.plot(x, fit, label="network")
+    ax.set(title=f"{units} units: largest error {abs(fit - bump).max():.2g}", xlabel="x")
+axes[0].legend(fontsize=8)
+show(fig, "One hidden layer of ReLU units with fixed knots, output weights by least squares: 3, 10 and 100 straight "
+    "pieces come closer and closer to a smooth target.")
+
+# %% [markdown]
+# A ReLU network is **piecewise linear**: between the points where some unit switches, everything is a
+# straight line. So count pieces. On the line, $N$ units in one layer have $N$ knots: at most $N+1$ pieces.
+# With $n$ inputs, the exact maximum is $\sum_{j=0}^n\binom Nj$ (Zaslavsky): for $Lm$ units in one layer that
+# is $O(L^nm^n)$, a polynomial (Pascanu et al. 2014). With $L$ layers of $m\ge n$ units a network can have
+# $\Omega\big((m/n)^{(L-1)n}m^n\big)$ regions: exponential in $L$ (Montúfar et al. 2014).
+#
+# Why exponential? Because layers *fold*. The tent $t(x)=2\,\mathrm{relu}(x)-4\,\mathrm{relu}(x-\frac12)$ lays
+# $[0,1]$ twice over itself; whatever the next layer computes then happens twice. $L$ tents in a row have
+# $2^L$ pieces with $2L$ units (Telgarsky 2016).
+
+# %% [markdown]
+# **Counting exactly.** A grid would miss thin pieces. Instead keep segments on which all units are known
+# straight lines $p+qx$ (arrays $p,q$ `[m]`, at the start one segment with $p=0,q=1$). For each layer:
+# new lines $pW+b$ and $qW$; cut the segment where one of them crosses 0; in each part ReLU keeps a line or
+# sets it to 0, as the sign in the middle of the part says. After the last layer count the changes of slope.
+#
+# <details><summary>Hint 1: a question</summary>How many pieces have three knots inside (lo, hi)? And a unit
+# whose outgoing
+# weight is 0?</details>
+# <details><summary>Hint 2</summary>The line p + q x crosses 0 at −p/q, if q ≠ 0. Sort the crossings strictly
+# inside the segment, drop
+# those within about 1e-12 of each other or of an end: they are the same point, rounded differently.</details>
+# <details><summary>Hint 3</summary>For the tent network write one tent as out-weights [2, −4] behind units
+# relu(x), relu(x − ½).
+# Between two hidden layers these out-weights meet the next layer's in-weights [1, 1]: a [2, 2] matrix.</details>
 
 # %% exercise="ex8-count-pieces"
 def count_linear_pieces(Ws: list, bs: list, lo: float, hi: float) -> int:
@@ -1747,7 +2926,6 @@ def count_linear_pieces(Ws: list, bs: list, lo: float, hi: float) -> int:
     return pieces
     ### END SOLUTION
 
-
 # %% test="ex8-count-pieces-test" points=3 exercise_no=8
 with check("Exercise 8: counting pieces") as expect:
     Ws, bs = [np.ones((1, 3)), np.array([[1.0], [2.0], [-4.0]])], [np.array([-1.0, -2.0, -3.0]), np.zeros(1)]
@@ -1785,7 +2963,6 @@ def tent_network(depth: int) -> tuple:
     return Ws, bs
     ### END SOLUTION
 
-
 # %% given="relu-net"
 def relu_net(Ws, bs, x):
     """Values [P] of the ReLU network (Ws, bs) at the points x [P]."""
@@ -1793,7 +2970,6 @@ def relu_net(Ws, bs, x):
     for W, b in zip(Ws[:-1], bs[:-1], strict=True):
         h = np.maximum(h @ W + b, 0.0)
     return (h @ Ws[-1] + bs[-1])[:, 0]
-
 
 # %% test="ex8-tent-network-test" points=2 exercise_no=8
 with check("Exercise 8: the tent network") as expect:
@@ -1819,7 +2995,6 @@ def max_regions_shallow(units: int, n: int) -> int:
     return sum(math.comb(units, j) for j in range(n + 1))
     ### END SOLUTION
 
-
 # %% test="ex8-max-regions-test" points=1 exercise_no=8
 with check("Exercise 8: regions of a shallow network") as expect:
     expect.equal(max_regions_shallow(3, 1), 4, "3 units on the line",
@@ -1832,48 +3007,67 @@ from autograder.checks import backprop as hidden
 hidden.max_regions(max_regions_shallow)
 ### END HIDDEN TESTS
 
-# %% [markdown]
-# ## Experiments
+# %% demo=true
+depths = range(1, 11)
+pieces = [count_linear_pieces(*tent_network(depth), 0.0, 1.0) for depth in depths]
+with check("Exercise 8: the tent network in numbers") as expect:
+    expect.equal(pieces, [2**depth for depth in depths], "the pieces of tent networks of depth 1 to 10")
+    expect.why("2 L units, 2 to the power of L pieces.")
 
-# %% test="exA-digits-test" points=2
-with check("Experiment A: the network fits together") as expect:
-    rng = np.random.default_rng(0)
-    net = Sequential(Linear(784, 100, rng), ReLU(), Linear(100, 100, rng), ReLU(), Linear(100, 10, rng))
-    expect.shape(net.forward(np.zeros((5, 784))), (5, 10), "the output for 5 blank digits")
-    expect.why("Graded by training it afresh on real digits.")
-### BEGIN HIDDEN TESTS
-from autograder.checks import backprop as hidden
-
-hidden.experiment_digits(Sequential, Linear, ReLU, SoftmaxCrossEntropy, train_epoch, predict)
-### END HIDDEN TESTS
-
-# %% test="exB-spiral-test" points=2
-with check("Experiment B: the engine builds a network") as expect:
-    hidden_layer = (Tensor(np.ones((4, 2))) @ Tensor(np.ones((2, 3)), requires_grad=True)).tanh()
-    expect.shape(hidden_layer.data, (4, 3), "a tanh layer built from Tensors")
-    expect.why("Graded by training a small classifier with your Tensors.")
-### BEGIN HIDDEN TESTS
-from autograder.checks import backprop as hidden
-
-hidden.experiment_spiral(Tensor)
-### END HIDDEN TESTS
-
-# %% test="exC-vanishing-test" points=2
-with check("Experiment C: a deep network fits together") as expect:
-    rng = np.random.default_rng(0)
-    net = Sequential(*[Linear(20, 20, rng) if i % 2 == 0 else Tanh() for i in range(11)])
-    expect.shape(net.forward(np.zeros((5, 20))), (5, 20), "the output of a stack of eleven layers")
-    expect.why("Graded by comparing gradients and training across activations.")
-### BEGIN HIDDEN TESTS
-from autograder.checks import backprop as hidden
-
-hidden.experiment_vanishing(
-    Sequential, Linear, Sigmoid, Tanh, ReLU, SoftmaxCrossEntropy, train_epoch, predict
-)
-### END HIDDEN TESTS
+fig, axes = figure(2, 4, size=(10, 4.4))
+x = np.linspace(0, 1, 2049)
+for depth, ax in zip((1, 2, 3, 4, 5, 6), [*axes[0, :3], *axes[1, :3]], strict=True):
+    ax.plot(x, relu_net(*tent_network(depth), x), linewidth=1)
+    ax.set_title(f"depth {depth}: {pieces[depth - 1]} pieces")
+grid = axes[0, 3].get_gridspec()
+axes[0, 3].remove()
+axes[1, 3].remove()
+ax = fig.add_subplot(grid[:, 3])
+ax.semilogy([2 * depth for depth in depths], pieces, marker="o", label="deep: $2^L$")
+ax.semilogy([2 * depth for depth in depths], [2 * depth + 1 for depth in depths], marker="s", label="shallow: $N+1$")
+ax.set(title="pieces", xlabel="hidden units")
+ax.legend()
+show(fig, "Tent networks of depth 1 to 6, and right, pieces against hidden units on a logarithmic scale: 20 units "
+    "give 1,024 pieces in ten layers of two, and 21 in one layer.")
 
 # %% [markdown]
+# **Widget 3: linear pieces.** The bounds say what is possible. What is typical? Draw random networks of
+# various width and depth, and compare with the tent weights.
+
+# %% demo=true
+def pieces_of_random_net(fig, width, depth, tent):
+    if tent:
+        (Ws, bs), (lo, hi), width = tent_network(depth), (0.0, 1.0), 2
+    else:
+        rng, (lo, hi), sizes = lab.rng("random net"), (-3.0, 3.0), [1] + [width] * depth + [1]
+        Ws = [rng.normal(0, (2 / m) ** 0.5, (m, n)) for m, n in pairwise(sizes)]
+        bs = [rng.normal(0, 0.5, n) for n in sizes[1:]]
+    count = count_linear_pieces(Ws, bs, lo, hi)
+    x = np.linspace(lo, hi, 4001)
+    ax = fig.subplots()
+    ax.plot(x, relu_net(Ws, bs, x), linewidth=1.2)
+    ax.set(xlabel="x", ylabel="output", title=f"{count} pieces; {width * depth} units in one layer: at most "
+        f"{max_regions_shallow(width * depth, 1)}; possible in {depth} layers: ≥ {width**depth:,}")
+
+
+explore(pieces_of_random_net, "A ReLU network on the line and its number of straight pieces: random deep networks "
+    "stay far below what their depth allows, the tent weights reach it.", size=(7.5, 3.4),
+    width=Slider(2, 32, 8), depth=Slider(1, 6, 3), tent=Toggle(False, "tent weights"))
+
+# %% [markdown]
+# So many pieces are possible, not automatic. When does depth pay? Poggio et al. (2019): to approximate a
+# generic function of $n$ variables any network needs a number of parameters exponential in $n$; if the
+# function is a *hierarchy of local functions*, deep convolutional networks get by with a number linear in
+# $n$, shallow ones do not. In practice: on the street-view house numbers, shallow networks overfit from
+# about 20 million parameters on, deeper ones still gain beyond 60 million (Goodfellow et al. 2014). Choosing
+# depth is an assumption, an **inductive bias**: that the target is a composition of many simple functions.
+#
 # ## Questions
+#
+# **6 points · ★☆☆ · 15 min.** Put your answer into the variable. The check tells whether its form is right;
+# whether it is right itself you learn, with the reason, after handing in.
+#
+# **Question 1.** $f=((x+y)z)^2$ at $(x,y,z)=(1,2,-4)$: the number $\partial f/\partial z$?
 
 # %% exercise="q1"
 answer_dz = None
@@ -1890,6 +3084,10 @@ from autograder.checks import backprop as hidden
 hidden.question_dz(answer_dz)
 ### END HIDDEN TESTS
 
+# %% [markdown]
+# **Question 2.** How many passes does the full Jacobian of $f:\mathbb R^{1000}\to\mathbb R^3$ take, in forward
+# mode and in reverse mode? A tuple `(forward, reverse)`.
+
 # %% exercise="q2"
 answer_passes = None  # (forward, reverse)
 ### BEGIN SOLUTION
@@ -1904,6 +3102,10 @@ from autograder.checks import backprop as hidden
 
 hidden.question_passes(answer_passes)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# **Question 3.** Along a path through ten sigmoid layers with all weights 1, the gradient is multiplied by
+# ten derivatives of the sigmoid. What is the largest number that their product can be?
 
 # %% exercise="q3"
 answer_sigmoid_bound = None
@@ -1920,6 +3122,10 @@ from autograder.checks import backprop as hidden
 hidden.question_sigmoid_bound(answer_sigmoid_bound)
 ### END HIDDEN TESTS
 
+# %% [markdown]
+# **Question 4.** All inputs of a unit are positive. Its weight gradients for one example (a) have mixed
+# signs, (b) all share one sign, (c) are zero, (d) sum to zero. One letter in quotes.
+
 # %% exercise="q4"
 answer_zigzag = None
 ### BEGIN SOLUTION
@@ -1934,6 +3140,9 @@ from autograder.checks import backprop as hidden
 
 hidden.question_zigzag(answer_zigzag)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# **Question 5.** $y=x+x$. What do the gates of exercise 2 give for $dy/dx$: (a) 1, (b) 2, (c) 0.5?
 
 # %% exercise="q5"
 answer_double = None
@@ -1950,6 +3159,10 @@ from autograder.checks import backprop as hidden
 hidden.question_double(answer_double)
 ### END HIDDEN TESTS
 
+# %% [markdown]
+# **Question 6.** The tent network of 10 layers has 20 units. How many hidden units does a ReLU network with
+# *one* hidden layer need on the line for as many pieces?
+
 # %% exercise="q6"
 answer_units = None
 ### BEGIN SOLUTION
@@ -1964,3 +3177,35 @@ from autograder.checks import backprop as hidden
 
 hidden.question_units(answer_units)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# ## What you have built, and what it reaches at full size
+#
+# - A gradient is a sum over paths; visiting nodes in reverse topological order adds up all paths while
+#   touching each edge once.
+# - Four words for gates: distribute, switch, route, add. Broadcasting is a fan-out, so its gradient sums.
+# - Reverse mode costs one pass per output, forward mode one per input; a loss has one output.
+# - Mean or sum, $1/N$, is part of the backward pass. Caches are read-only. Gradients of leaves accumulate.
+# - Test with unequal sizes, with N = 1, away from kinks, in float64: bugs hide behind square shapes.
+# - Activation and weight scale decide whether gradients survive depth; depth folds space.
+
+# %% [markdown]
+# | what | here, preset quick | published, full size |
+# |---|---|---|
+# | MLP on digits, test error | about 6 % (8,000 digits, 100 + 100 units) | about 1.6 %: 800 units (Simard et al. 2003) |
+# | ReLU beside tanh | see experiment C | about 6 × faster to 25 % training error (Krizhevsky et al. 2012) |
+# | PReLU beside ReLU | exercise 5 | ImageNet top-1 error about 32.6 % beside 33.8 %, 14 layers (He et al. 2015) |
+# | ELU | experiment A | about 6.6 % on CIFAR-10, 24.3 % on CIFAR-100 (Clevert et al. 2016) |
+# | Maxout | exercise 5 | about 0.94 % on MNIST as a plain vector, with dropout (Goodfellow et al. 2013) |
+#
+# The published numbers need larger data, convolutions (chapter 3) or dropout (chapter 4); they are quoted,
+# not reproduced here.
+
+# %% [markdown]
+# **Further reading.** *The algorithm*: Linnainmaa (1970); Werbos (1974, 1982); Rumelhart, Hinton and Williams,
+# Learning representations by back-propagating errors (1986); Baydin et al., Automatic differentiation in
+# machine learning: a survey (2018). *Activations*: Glorot, Bordes and Bengio (2011, ReLU); Maas et al. (2013,
+# leaky ReLU); Goodfellow et al. (2013, maxout); He et al. (2015, PReLU and initialisation); Clevert et al.
+# (2016, ELU); Krizhevsky et al. (2012). *Depth*: Cybenko (1989); Pascanu et al. (2014); Montúfar et al.
+# (2014); Telgarsky (2016, tent maps); Poggio et al. (2019); Goodfellow et al. (2014, street-view numbers).
+# *Digits*: Simard, Steinkraus and Platt (2003).
