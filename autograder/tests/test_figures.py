@@ -126,13 +126,26 @@ def test_diagrams_are_small_and_look_the_same():
     assert np.abs(pixels(data) - pixels(buffer.getvalue())).max() <= 16
 
 
+def test_the_fast_way_is_not_reduced():
+    picture = Image.open(io.BytesIO(png(line(), reduce=False)))
+    assert picture.mode == "RGBA"
+    assert np.asarray(picture)[..., 3].min() == 255, "opaque all the same"
+
+
 def test_a_photograph_keeps_its_colours():
     fig = figures.blank((3, 3))
-    ax = fig.add_axes((0, 0, 1, 1))
-    ax.imshow(np.random.default_rng(0).random((60, 60, 3)))
+    fig.set_layout_engine("none")
+    fig.add_axes((0, 0, 1, 1)).imshow(np.random.default_rng(0).random((60, 60, 3)))
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=figures.DPI, facecolor="white")
     np.testing.assert_array_equal(pixels(png(fig)), pixels(buffer.getvalue()))
+
+
+def test_remarks_of_matplotlib_do_not_reach_stderr(recwarn):
+    fig = figures.blank()
+    fig.add_axes((0, 0, 1, 1)).set_title("a glyph that the font lacks: \N{CJK UNIFIED IDEOGRAPH-5B57}")
+    png(fig, trim=True)
+    assert len(recwarn) == 0
 
 
 def test_the_same_figure_gives_the_same_bytes_and_names_no_software():

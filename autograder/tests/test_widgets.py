@@ -11,10 +11,12 @@ import time
 from types import SimpleNamespace
 
 import ipywidgets
+import nbformat
 import numpy as np
 import pytest
 from coursekit import figures, widgets
 from coursekit.widgets import Choice, Slider, Toggle, explore
+from nbclient import NotebookClient
 from PIL import Image
 
 DESCRIPTION = "A wave that gets faster with the frequency."
@@ -265,6 +267,34 @@ def test_kinds_of_controls():
 )
 def test_sliders_stop_at_round_numbers(largest, step):
     assert widgets.round_step(largest) == pytest.approx(step)
+
+
+CELLS = (
+    "from coursekit import setup\n"
+    "from coursekit.widgets import Slider, explore\n"
+    "from coursekit.figures import figure, show\n"
+    "lab = setup('02_backprop', device='cpu')",
+    "fig, ax = figure()\nax.plot([1, 2])\nshow(fig, 'A straight line that rises from 1 to 2.')",
+    "def draw(fig, n):\n    fig.subplots().plot(range(n))\n"
+    "w = explore(draw, 'A straight line with n points on it.', n=Slider(2, 9, 4))\nw",
+    "w.set(n=7)\nprint(w.values, w.redraws)",
+)
+
+
+@pytest.mark.parametrize("headless", [False, True], ids=["watched", "headless"])
+def test_in_a_real_kernel(headless, monkeypatch):
+    monkeypatch.setenv("COURSE_HEADLESS", "1" if headless else "0")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    first, shown, explored, moved = ([dict(output) for output in cell.outputs] for cell in notebook.cells)
+    assert not [o for o in (*first, *shown, *explored, *moved) if o.get("name") == "stderr"]
+    (picture,) = shown
+    assert picture["output_type"] == "display_data"
+    assert 'alt="A straight line that rises from 1 to 2."' in picture["data"]["text/html"]
+    (output,) = explored
+    kind = "text/html" if headless else "application/vnd.jupyter.widget-view+json"
+    assert kind in output["data"]
+    assert moved[0]["text"] == "{'n': 7} 2\n"
 
 
 def test_redraw_time_is_printed(notebook, capsys):

@@ -223,13 +223,13 @@ class Explorer:
             if self._picture is not None:
                 self._picture.value = self._html()
 
-    def render(self) -> None:
+    def render(self, reduce: bool = False) -> None:
         """Draw the current values into `.png`; on an exception in `draw` fill `.error` instead."""
         with self._lock:
             fig = figures.blank(self._size)
             try:
                 self._draw(fig, **self.values)
-                self.png, self.error, self._exception = figures.png(fig), None, None
+                self.png, self.error, self._exception = figures.png(fig, reduce=reduce), None, None
             except Exception as error:
                 self.error, self._exception = _in_words(error), error
             finally:
@@ -272,7 +272,7 @@ class Explorer:
         display(w.VBox([row, self._picture]))
 
     def _show_static(self) -> None:
-        self.render()
+        self.render(reduce=True)
         if self._exception is not None:
             raise self._exception
         names = ", ".join(control.label or name for name, control in self.controls.items())
