@@ -22,7 +22,7 @@ from .values import (
 
 
 def encode(value: Any, side: Side) -> Any:
-    """The node of a value. `ValueError` if it is too deep, too large or holds itself; `TypeError` from `refer`."""
+    """The node of a value. `ValueError` if it is too large or holds itself; `TypeError` from `refer`."""
     return Encoder(side).node(value, 0)
 
 

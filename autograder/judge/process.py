@@ -1,0 +1,399 @@
+"""The judge's side of the processes: starts the zygote, asks it for forks, keeps their limits."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from autograder.course import COURSE, DATA, ROOT
+
+from .limits import Limits
+from .proxy import Gone, Link
+from .sandbox import WallsMissing
+from .wire import TICK, Channel, Closed, WireError
+
+START_SECONDS = 120
+ANSWER_SECONDS = 20  # for our own trusted processes; a busy machine is slow
+GRACE = 2.0  # seconds from the limit inside the student's process to the one outside
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+class JudgeFault(RuntimeError):
+    """A process of the judge's own failed: says nothing about the submission, which is to be judged again."""
+
+
+def _environment() -> dict[str, str]:
+    """What the zygote, and so every submission, finds in its environment; nothing of the grader's."""
+    return {
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": os.pathsep.join((str(_PACKAGE.parent), str(COURSE))),
+        # Large pages make a fork several times cheaper: less of the page table is copied.
+        "PYTHONMALLOC": "malloc",
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+        "OMP_NUM_THREADS": "1",
+        "OMP_THREAD_LIMIT": "1",  # whatever a notebook sets: threads do not survive a fork
+        "MKL_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+        "NBGRADER_EXECUTION": "autograde",
+        "COURSE_HEADLESS": "1",
+        "COURSE_PRESET": "smoke",
+        "COURSE_DEVICE": "cpu",
+        "COURSE_DATA": str(DATA),
+    }
+
+
+def _config() -> dict:
+    """What the zygote's file tree holds."""
+    paths = sysconfig.get_paths()
+    prefixes = {sys.prefix, sys.base_prefix, paths["purelib"], paths["platlib"], paths["stdlib"]}
+    prefixes = {os.path.realpath(p) for p in prefixes} | prefixes
+    prefixes = {p for p in prefixes if p not in ("/", "/usr", "/usr/local")}
+    coursekit = COURSE / "coursekit"
+    own = [_PACKAGE / "__init__.py", _PACKAGE / "testing.py", _PACKAGE / "judge"]
+    readable = [*sorted(prefixes), str(coursekit), str(DATA)]
+    import matplotlib
+
+    return {
+        "readable": readable,
+        "hidden": [str(_PACKAGE)],
+        "within_hidden": [*map(str, own)],
+        "fonts": matplotlib.get_cachedir(),
+        "only_while_warming": [str(ROOT), str(_PACKAGE.parent)],
+    }
+
+
+class Zygote:
+    """The warm process. Start it once; `fork` as often as needed; `close` ends all that came of it."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.control = ours
+        with theirs:
+            environment = _environment() | {"JUDGE_CONTROL": str(theirs.fileno())}
+            self.errors = _Tail()
+            self.process = subprocess.Popen(
+                [sys.executable, "-s", "-c", "from autograder.judge.zygote import main; main()"],
+                cwd="/",
+                env=environment,
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self.errors.write_end,
+                start_new_session=True,
+            )
+        self.errors.close_write_end()
+        self.walls_missing: list[str] = []
+        try:
+            self.control.send(json.dumps(_config()).encode())
+            self.walls_missing = self._await_ready()
+        except BaseException:
+            self.close()
+            raise
+
+    def _await_ready(self) -> list[str]:
+        if not select.select([self.control], [], [], START_SECONDS)[0]:
+            raise JudgeFault("the warm process did not start")
+        data = self.control.recv(1 << 16)
+        if not data:
+            self.process.wait(ANSWER_SECONDS)
+            raise JudgeFault(f"the warm process could not start: {self.errors.read()}")
+        return json.loads(data)[1]
+
+    def fork(self, limits: Limits) -> Process:
+        """A fresh student's process. `JudgeFault` if the zygote is gone."""
+        wire, far_wire = socket.socketpair()
+        control, far_control = socket.socketpair()
+        with far_wire, far_control:
+            message = json.dumps(["fork", {"limits": limits.to_dict()}]).encode()
+            try:
+                socket.send_fds(self.control, [message], [far_wire.fileno(), far_control.fileno()])
+            except OSError:
+                wire.close()
+                control.close()
+                raise JudgeFault("the warm process has ended") from None
+        process = Process(wire, control, limits, self.failures)
+        try:
+            process.await_hello()
+        except BaseException:
+            process.end()
+            raise
+        return process
+
+    def failures(self) -> str:
+        """What a process of ours that could not start has said."""
+        return self.errors.read()
+
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self.process.poll() is None
+
+    def close(self) -> None:
+        """End it and everything it started. Closing twice is fine."""
+        self.control.close()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.errors.close()
+
+
+class _Tail:
+    """What a process wrote on stderr, as far as it is kept."""
+
+    def __init__(self) -> None:
+        self.read_end, self.write_end = os.pipe()
+        os.set_blocking(self.read_end, False)
+        os.set_blocking(self.write_end, False)
+
+    def close_write_end(self) -> None:
+        os.close(self.write_end)
+
+    def read(self) -> str:
+        with contextlib.suppress(OSError):
+            return os.read(self.read_end, 1 << 16).decode("utf-8", "replace").strip()[-2000:]
+        return ""
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            os.close(self.read_end)
+
+
+class Clock:
+    """Limits on what is waited for; its `tick` is the channels'."""
+
+    def __init__(self, process: Process):
+        self.process = process
+        self.limits = process.limits
+        self.started = 0.0
+        self.cpu_before: float | None = None
+        self.cpu_limit = self.wall_limit = 0.0
+        self.message = ""
+        self.test_started: float | None = None
+        self.depth = 0
+
+    @contextlib.contextmanager
+    def limit(self, cpu: float, message: str) -> Iterator[None]:
+        """Let nothing in the block take longer; blocks within are part of it."""
+        if self.depth == 0:
+            self.started, self.cpu_before = time.monotonic(), None
+            self.cpu_limit, self.wall_limit, self.message = cpu + GRACE, self.limits.wall(cpu), message
+        self.depth += 1
+        try:
+            yield
+        finally:
+            self.depth -= 1
+
+    def tick(self) -> None:
+        """Raise `Gone` when a limit is reached."""
+        waited = time.monotonic() - self.started
+        if waited < TICK:
+            return
+        if waited > self.wall_limit:
+            raise Gone("time", self.message)
+        cpu = self.process.cpu()
+        if self.cpu_before is None:
+            self.cpu_before = cpu - min(waited, cpu)
+        if cpu - self.cpu_before > self.cpu_limit:
+            raise Gone("time", self.message)
+        if self.test_started is not None and cpu - self.test_started > self.limits.test_seconds:
+            raise Gone("time", f"the test took longer than {self.limits.test_seconds:g} s of computing time")
+        if cpu > self.limits.submission_seconds:
+            raise Gone("time", f"the notebook took longer than {self.limits.submission_seconds:g} s in all")
+
+
+class Copy:
+    """The student's process as it was at a test cell, ready for that test."""
+
+    def __init__(self, process: Process, sock: socket.socket, number: int):
+        self.process = process
+        self.number = number
+        self.clock = Clock(process)
+        self.link = ClockedLink(Channel(sock, max_bytes=process.limits.message, tick=self.clock.tick), self.clock)
+
+    def begin(self) -> None:
+        """The test starts now."""
+        self.clock.test_started = self.process.cpu()
+
+    def end(self) -> None:
+        """End it, whatever it is doing."""
+        self.link.channel.close()
+        self.process.kill(self.number)
+
+
+class ClockedLink(Link):
+    """A link whose requests are limited in time."""
+
+    def __init__(self, channel: Channel, clock: Clock):
+        super().__init__(channel)
+        self.clock = clock
+
+    def request(self, operation: str, *arguments: object) -> object:
+        seconds = self.clock.limits.call_seconds
+        with self.clock.limit(seconds, f"one call took longer than {seconds:g} s"):
+            return super().request(operation, *arguments)
+
+
+class Process:
+    """A submission's process and its supervisor."""
+
+    def __init__(self, wire: socket.socket, control: socket.socket, limits: Limits, failures: Callable[[], str]):
+        self.limits = limits
+        self.failures = failures
+        self.clock = Clock(self)
+        self.wire = Channel(wire, max_bytes=limits.message, tick=self.clock.tick)
+        self.deadline = 0.0
+        self.control = Channel(control, tick=self._control_tick)
+        self.ended: tuple[str, float, int] | None = None
+        self.walls_missing: list[str] = []
+        self.last_cpu = 0.0
+        self.peak = 0
+
+    def await_hello(self) -> None:
+        """Wait until the process is behind its walls."""
+        self.clock.wall_limit = START_SECONDS
+        self.clock.started = time.monotonic()
+        end = time.monotonic() + START_SECONDS
+        wire = self.wire
+        wire.tick = lambda: _late(end, "the student's process did not start")
+        try:
+            message = wire.receive()
+        except (Closed, WireError):
+            raise JudgeFault(f"the student's process could not start: {self.failures()}") from None
+        finally:
+            wire.tick = self.clock.tick
+        if message[0] != "hello":
+            raise JudgeFault("the student's process could not start")
+        self.walls_missing = message[1]
+
+    # ------------------------------------------------------------------------------------------ supervisor
+
+    def _control_tick(self) -> None:
+        _late(self.deadline, "the supervisor of the student's process does not answer")
+
+    def _ask(self, message: list, answer: str) -> list | None:
+        """The supervisor's answer; None if the process has ended."""
+        if self.ended is not None:
+            return None
+        self.deadline = time.monotonic() + ANSWER_SECONDS
+        try:
+            self.control.send(message)
+            while True:
+                reply = self.control.receive()
+                if reply[0] == "ended":
+                    self.ended = tuple(reply[1:])
+                    self.last_cpu = max(self.last_cpu, self.ended[1])
+                    self.peak = max(self.peak, self.ended[2])
+                if reply[0] == answer:
+                    return reply
+                if self.ended:
+                    return None
+        except (Closed, WireError):
+            self.ended = ("fault", self.last_cpu, self.peak)
+            return None
+
+    def cpu(self) -> float:
+        """CPU seconds of all the submission's processes so far."""
+        reply = self._ask(["cpu"], "cpu")
+        if reply is not None:
+            self.last_cpu, self.peak = reply[1], max(self.peak, reply[2])
+        return self.last_cpu
+
+    def kill(self, number: int) -> None:
+        """End one copy."""
+        if self.ended is None:
+            with contextlib.suppress(Closed):
+                self.control.send(["kill", number])
+
+    def end(self) -> None:
+        """End all of the submission's processes and wait until they are gone."""
+        self._ask(["end"], "ended")
+        self.wire.close()
+        self.control.close()
+
+    def why(self) -> Gone:
+        """Why the process ended by itself."""
+        self._ask(["cpu"], "ended" if self.ended else "cpu")
+        reason = self.ended[0] if self.ended else "crashed"
+        if reason == "memory":
+            return Gone("memory", f"the limit of {self.limits.memory >> 20} MB of memory was reached")
+        if reason == "time":
+            return Gone("time", "the limit on computing time was reached")
+        if reason == "fault":
+            raise JudgeFault("the supervisor of the student's process has ended")
+        return Gone("crashed", "the Python process ended (`exit`, `os._exit`, or a crash in compiled code)")
+
+    # ------------------------------------------------------------------------------------------- the student
+
+    def run(self, source: str, number: int) -> tuple[str, list]:
+        """Run a cell: "ok", "error" or "time", and its outputs as sent. `Gone` if the process ended."""
+        seconds = self.limits.cell_seconds
+        with self.clock.limit(seconds, f"the cell took longer than {seconds:g} s"):
+            message = self._exchange(["run", source, number, seconds])
+        if len(message) != 3 or message[1] not in ("ok", "error", "time") or type(message[2]) is not str:
+            raise Gone("crashed", "the process sent what is no result of a cell")
+        return message[1], _outputs(message[2])
+
+    def copy(self, seed: int) -> Copy:
+        """A copy of the process as it is now."""
+        ours, theirs = socket.socketpair()
+        with theirs, self.clock.limit(self.limits.call_seconds, "the process did not answer"):
+            if self._exchange(["copy", seed]) != ["=", "send"]:
+                raise Gone("crashed", "the process sent what is no answer")
+            try:
+                socket.send_fds(self.wire.sock, [b"."], [theirs.fileno()])
+            except OSError:
+                raise self.why() from None
+            message = self._read()
+        if len(message) != 2 or message[0] != "=" or type(message[1]) is not int:
+            raise Gone("crashed", "the process sent what is no answer")
+        return Copy(self, ours, message[1])
+
+    def _exchange(self, message: list) -> list:
+        try:
+            self.wire.send(message)
+        except Closed:
+            raise self.why() from None
+        return self._read()
+
+    def _read(self) -> list:
+        try:
+            return self.wire.receive()
+        except Closed:
+            raise self.why() from None
+        except WireError as error:
+            raise Gone("crashed", f"the process sent what is no message: {error}") from None
+
+
+def _late(end: float, message: str) -> None:
+    if time.monotonic() > end:
+        raise JudgeFault(message)
+
+
+def _outputs(text: str) -> list:
+    """A cell's outputs as untrusted plain data."""
+    try:
+        outputs = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    return outputs if isinstance(outputs, list) else []
+
+
+def check_walls(missing: list[str], fewer_walls: bool) -> None:
+    """`WallsMissing` unless all stand or fewer were accepted."""
+    if missing and not fewer_walls:
+        raise WallsMissing(missing)

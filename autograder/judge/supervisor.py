@@ -1,0 +1,206 @@
+"""The trusted parent of one student's process: builds the walls, watches memory, kills, and tells what it
+cost.
+
+It is a fork of the zygote and the parent of the first process in the student's process namespace: killing
+that one ends all of them. It ends them as well when the judge goes away, whatever the student's process
+does.
+
+    judge -> supervisor   ["cpu"]            -> ["cpu", seconds, bytes]
+                          ["kill", number]      kill the process with this number inside the namespace
+                          ["end"]            -> ["ended", reason, seconds, bytes]
+    unasked, when the student's process ends: ["ended", reason, seconds, bytes]
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import select
+import shutil
+import signal
+import socket
+import tempfile
+import traceback
+from collections.abc import Callable
+
+from . import sandbox
+from .wire import Channel, Closed, WireError
+
+LOOK = 0.1  # seconds between two looks at the memory
+_TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+
+def supervise(wire: int, control: int, options: dict, student: Callable[[int, list[str]], None]) -> None:
+    """Run `student(wire, missing walls)` in a child behind the walls and serve the judge until it ends."""
+    missing: list[str] = list(options["missing"])
+    sandbox.separate(missing)
+    folder = None if _own_scratch(missing) else tempfile.mkdtemp(prefix="submission-")
+    child = os.fork()
+    if child == 0:
+        try:
+            sandbox.close_files({wire, 2})
+            if folder:
+                os.chdir(folder)
+            sandbox.confine(
+                options["readable"] + ([folder] if folder else []),
+                options["limits"],
+                missing,
+                own_spaces="user" not in missing,
+                own_tree="tree" not in missing,
+            )
+            student(wire, missing)
+        except BaseException:
+            report_failure()
+        finally:
+            os._exit(0)
+    os.close(wire)
+    try:
+        _Watch(child, Channel(socket.socket(fileno=control)), options["limits"]).serve()
+    finally:
+        with contextlib.suppress(OSError):
+            os.kill(child, signal.SIGKILL)
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def report_failure() -> None:
+    """Write the exception being handled where the judge finds it when a process of ours could not start."""
+    os.write(2, traceback.format_exc().encode())
+
+
+def _own_scratch(missing: list[str]) -> bool:
+    return "tree" not in missing and "user" not in missing
+
+
+class _Watch:
+    def __init__(self, child: int, channel: Channel, limits: dict):
+        self.child = child
+        self.channel = channel
+        self.memory_limit = limits["memory"]
+        self.free_at_start = _free_memory()
+        self.reason = ""
+        self.cpu = 0.0
+        self.peak = 0
+
+    def serve(self) -> None:
+        """Until the student's processes have ended and the judge knows."""
+        poller = select.poll()
+        poller.register(self.channel.fileno(), select.POLLIN)
+        ended = os.pidfd_open(self.child) if hasattr(os, "pidfd_open") else None
+        if ended is not None:
+            poller.register(ended, select.POLLIN)
+        while not self.reap(os.WNOHANG):
+            ready = {fd for fd, _ in poller.poll(LOOK * 1000)}
+            if self.channel.fileno() in ready and not self.obey():
+                break
+            if not ready:
+                self.look_at_memory()
+        self.measure()
+        self.kill()
+        self.reap(0)
+        with contextlib.suppress(Closed):
+            self.channel.send(["ended", self.reason or "crashed", self.cpu, self.peak])
+
+    def obey(self) -> bool:
+        """Do what the judge says; False at the end."""
+        try:
+            message = self.channel.receive()
+        except (Closed, WireError):
+            self.reason = "left"
+            return False
+        if message[0] == "cpu":
+            self.measure()
+            self.channel.send(["cpu", self.cpu, self.peak])
+        elif message[0] == "kill":
+            for pid in self.family():
+                if pid != self.child and _number_inside(pid) == message[1]:
+                    with contextlib.suppress(OSError):
+                        os.kill(pid, signal.SIGKILL)
+        elif message[0] == "end":
+            self.reason = "end"
+            return False
+        return True
+
+    def family(self) -> list[int]:
+        """The student's processes, as far as they can be found."""
+        parents: dict[int, int] = {}
+        for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
+            if name.isdigit():
+                with contextlib.suppress(OSError, IndexError, ValueError):
+                    with open(f"/proc/{name}/stat", "rb") as file:
+                        parents[int(name)] = int(file.read().rpartition(b")")[2].split()[1])
+        family = [self.child]
+        for pid in family:
+            family += [child for child, parent in parents.items() if parent == pid and child not in family]
+        return family
+
+    def measure(self) -> None:
+        """CPU seconds so far, of living and of ended processes."""
+        total = 0.0
+        for pid in self.family():
+            with contextlib.suppress(OSError, IndexError, ValueError):
+                with open(f"/proc/{pid}/stat", "rb") as file:
+                    fields = file.read().rpartition(b")")[2].split()
+                own = int(fields[11]) + int(fields[12])
+                total += (own + int(fields[13]) + int(fields[14])) / _TICKS
+                self.peak = max(self.peak, int(fields[21]) * resource.getpagesize())
+        self.cpu = max(self.cpu, total)
+
+    def look_at_memory(self) -> None:
+        """End the submission when all its processes together hold too much.
+
+        Each process has its own limit on address space. Sharing between copies makes the exact sum costly, so
+        it is only taken when the machine's free memory has shrunk by as much.
+        """
+        if self.free_at_start - _free_memory() < self.memory_limit:
+            return
+        held = sum(_proportional_memory(pid) for pid in self.family())
+        self.peak = max(self.peak, held)
+        if held > self.memory_limit + (512 << 20):
+            self.reason = "memory"
+            self.kill()
+
+    def kill(self) -> None:
+        """End the first process, and with it all of its namespace."""
+        for pid in reversed(self.family()):
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
+    def reap(self, flags: int) -> bool:
+        """Whether the first process has ended."""
+        try:
+            pid, status, usage = os.wait4(self.child, flags)
+        except ChildProcessError:
+            return True
+        if pid == 0:
+            return False
+        self.cpu = max(self.cpu, usage.ru_utime + usage.ru_stime)
+        self.peak = max(self.peak, usage.ru_maxrss * 1024)
+        if not self.reason and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
+            self.reason = "time"
+        return True
+
+
+def _free_memory() -> int:
+    with contextlib.suppress(OSError, ValueError), open("/proc/meminfo") as file:
+        for line in file:
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) << 10
+    return 0
+
+
+def _proportional_memory(pid: int) -> int:
+    with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/smaps_rollup") as file:
+        for line in file:
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) << 10
+    return 0
+
+
+def _number_inside(pid: int) -> int:
+    with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/status") as file:
+        for line in file:
+            if line.startswith("NSpid:"):
+                return int(line.split()[-1])
+    return -1
