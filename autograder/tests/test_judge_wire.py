@@ -184,7 +184,8 @@ def test_views_of_any_layout_arrive_dense():
         np.random.Generator(np.random.MT19937(0)),
         np.longdouble(1) + np.zeros(2, np.longdouble),
     ],
-    ids=str,
+    # not `str`: an address in a test's name differs between the test workers
+    ids=lambda value: type(value).__name__,
 )
 def test_everything_else_is_left_to_the_side(value):
     class Naming(Side):
