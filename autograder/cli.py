@@ -57,13 +57,13 @@ def scan(
     place: Annotated[Path | None, typer.Argument(help="folder or zip file (default: course/)")] = None,
 ) -> None:
     """Look for anything of the instructors' in what students get."""
-    from autograder.course import COURSE
+    from autograder.course import CHAPTERS, COURSE, ROOT
     from autograder.release_scan import gather_secrets
     from autograder.release_scan import scan as look
     from autograder.source import SourceError
 
     with _told(SourceError, OSError):
-        found = look(place or COURSE, gather_secrets())
+        found = look(place or COURSE, gather_secrets(CHAPTERS, ROOT))
     if found:
         _fail([str(finding) for finding in found])
     typer.echo(f"{place or COURSE.name}: nothing of the instructors' in it.")
@@ -73,10 +73,11 @@ def scan(
 def bundle(target: Annotated[Path, typer.Argument(help="the zip file to write")]) -> None:
     """Write the zip file that students get."""
     from autograder.bundle import BundleError, write_bundle
+    from autograder.course import CHAPTERS, ROOT
     from autograder.source import SourceError
 
     with _told(BundleError, SourceError, OSError):
-        size, files = write_bundle(target)
+        size, files = write_bundle(target, chapters=CHAPTERS, root=ROOT)
     typer.echo(f"{target}: {files} files, {size / 1e6:.1f} MB")
 
 

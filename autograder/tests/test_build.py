@@ -237,3 +237,25 @@ def test_committed_notebooks_are_fresh(item):
 @pytest.mark.parametrize("item", CHAPTERS, ids=lambda c: c.folder)
 def test_committed_solution_notebooks_are_small(item):
     assert os.path.getsize(item.solution_notebook) < 1_000_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("item", CHAPTERS, ids=lambda c: c.folder)
+def test_an_untouched_student_notebook_runs_to_its_end_and_every_check_says_open(item):
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(item.student_notebook, as_version=4)
+    folder = {"metadata": {"path": str(item.student_notebook.parent)}}
+    client = NotebookClient(notebook, timeout=300, record_timing=False, resources=folder)
+    client.execute(env=builder.run_environment("smoke"))
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        errors = [output.ename for output in cell.outputs if output.output_type == "error"]
+        assert not any(o.output_type == "stream" and o.name == "stderr" for o in cell.outputs), cell["id"]
+        if cell.metadata.get("nbgrader", {}).get("grade"):
+            assert errors == [], f"{cell['id']} is not told as open"
+            assert "not attempted yet" in "".join(str(o.get("data")) for o in cell.outputs), cell["id"]
+        else:
+            # in words: a failed check, an open exercise, or a name that an open exercise would define
+            assert set(errors) <= {"CheckFailed", "NotImplementedError", "NameError"}, cell["id"]
