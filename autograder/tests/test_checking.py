@@ -11,8 +11,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from coursekit import boxes
-from coursekit.checking import BadCheck, CheckFailed, Expect, check, hidden
+from coursekit import boxes, values
+from coursekit.checking import BadCheck, CheckFailed, Expect, check, hidden, strictly
 from coursekit.compare import difference
 from coursekit.failures import open_names
 
@@ -87,6 +87,15 @@ def test_open_fails_when_nbgrader_runs_the_check(monkeypatch, mode):
     failed = failure(lambda expect: expect.close(Linear().forward(1.0), 2.0, "y"))
     assert failed.outcome == "open"
     assert "`Linear.forward` is still open" in str(failed)
+
+
+def test_open_fails_where_a_grader_asks_for_it():
+    def grad(x):
+        raise NotImplementedError()
+
+    with strictly():
+        assert failure(lambda expect: grad(1.0)).outcome == "open"
+    assert shown(lambda expect: grad(1.0)).outcome == "open"
 
 
 def test_hidden_open_fails_even_while_a_student_works():
@@ -366,6 +375,8 @@ def test_tolerance_is_relative_to_what_was_expected():
     expect.close(1e6 + 0.05, 1e6, "it", rtol=1e-7, atol=0)
     with pytest.raises(CheckFailed):
         expect.close(1e6 + 0.2, 1e6, "it", rtol=1e-7, atol=0)
+    with pytest.raises(CheckFailed):
+        expect.close(2.0, 1.0, "it", rtol=0.6, atol=0)
     with pytest.raises(CheckFailed, match="error 2e-09"):
         expect.close(2e-9, 0.0, "it")
 
@@ -443,7 +454,8 @@ def test_true_takes_bools_and_plain_values_only():
     expect = Expect("t")
     for good in (True, np.True_, np.array([True, True]), torch.tensor(True), [1], 3):
         expect.true(good, "it is wrong")
-    for bad in (False, np.array([True, False]), 0, [], None, object(), np.ones(2), AlwaysEqual()):
+    odd = (object(), AlwaysEqual(), EqualClass(), np.ones(2))
+    for bad in (False, np.array([True, False]), 0, [], None, *odd):
         with pytest.raises(CheckFailed, match="the input was changed"):
             expect.true(bad, "the input was changed")
 
@@ -616,6 +628,19 @@ class OddClass(metaclass=Meta):
         return np.array(8.0)
 
 
+class EqualMeta(type):
+    def __eq__(cls, other):
+        return True
+
+    def __hash__(cls):
+        return hash(float)
+
+
+class EqualClass(metaclass=EqualMeta):
+    def __bool__(self):
+        return True
+
+
 class LyingArray(np.ndarray):
     def __array_function__(self, func, types, args, kwargs):
         return True
@@ -650,10 +675,10 @@ class LyingFloat(float):
 
 class LyingList(list):
     def __iter__(self):
-        return iter([8.0])
+        return iter([8.0, 8.0])
 
     def __len__(self):
-        return 1
+        return 2
 
 
 class LyingText(str):
@@ -681,6 +706,10 @@ HOSTILE = [
     Bomb(),
     OddClass(),
     OddClass,
+    EqualClass(),
+    EqualClass,
+    {EqualClass(): 8},
+    {("a", AlwaysEqual()): 8},
     np.array([1.0, 2.0]).view(LyingArray),
     torch.tensor([1.0, 2.0]).as_subclass(LyingTensor),
     LyingFloat(5.0),
@@ -714,6 +743,18 @@ def test_hostile_values_neither_crash_a_check_nor_pass_it(value, reveal, want):
         failed = failure(call, reveal=reveal)
         assert failed.outcome == "wrong"
         assert 20 < len(str(failed)) < 4000
+
+
+def test_an_object_that_stands_for_another_is_named_like_it(monkeypatch):
+    class Handle:
+        def __init__(self, name):
+            self.name = name
+
+    monkeypatch.setitem(values.TYPE_NAMES, Handle, lambda handle: handle.name)
+    assert values.describe(Handle("Tensor")) == "an object of type Tensor"
+    assert values.describe(Handle("function")) == values.describe(lambda: None)
+    assert values.describe(Handle("generator")) == values.describe(i for i in ())
+    assert "which attribute has them" in failure(lambda e: e.close(Handle("Tensor"), 1.0, "it")).likely
 
 
 def test_hostile_exceptions_are_reported():

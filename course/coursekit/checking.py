@@ -33,7 +33,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NoReturn
 
 import numpy as np
@@ -57,6 +59,7 @@ from .values import (
     Numbers,
     describe,
     describe_wanted,
+    is_exactly,
     is_kind,
     number_text,
     place_text,
@@ -65,12 +68,25 @@ from .values import (
     type_name,
 )
 
-__all__ = ["BadCheck", "CheckFailed", "Expect", "check", "grading", "hidden"]
+__all__ = ["BadCheck", "CheckFailed", "Expect", "check", "grading", "hidden", "strictly"]
+
+
+_strict: ContextVar[bool] = ContextVar("coursekit_strict", default=False)
+
+
+@contextmanager
+def strictly() -> Iterator[None]:
+    """Within the block an open exercise fails its check, as it does under nbgrader."""
+    token = _strict.set(True)
+    try:
+        yield
+    finally:
+        _strict.reset(token)
 
 
 def grading() -> bool:
-    """Whether nbgrader or the autograder runs this process (NBGRADER_EXECUTION is set)."""
-    return bool(os.environ.get("NBGRADER_EXECUTION"))
+    """Whether an open exercise fails: under nbgrader (NBGRADER_EXECUTION is set) and within `strictly`."""
+    return _strict.get() or bool(os.environ.get("NBGRADER_EXECUTION"))
 
 
 def check(title: str) -> Expect:
@@ -161,7 +177,7 @@ class Expect(Report):
         such as an object of a student's class, counts as not holding.
         """
         problem = words(problem, "problem")
-        if type(condition) in (bool, int, float, str, list, tuple, dict, set, type(None)):
+        if is_exactly(condition, bool, int, float, str, list, tuple, dict, set, type(None)):
             holds = bool(condition)
         else:
             try:

@@ -20,7 +20,7 @@ from types import FrameType, TracebackType
 import numpy as np
 
 from .causes import CAUSES, SHAPES
-from .values import clean, shape_text, type_name
+from .values import clean, is_exactly, shape_text, type_name
 
 _CELL_FILE = re.compile(r"[/\\]ipykernel_\d+[/\\][^/\\]+\.py$|^<ipython-input-|^<cell")
 # installed packages, and the course's own tests and tools
@@ -187,7 +187,7 @@ def shapes_at(line: Line | None) -> str:
                 continue
         elif attribute:
             dotted = name
-        if type(value) in array_types and f"{dotted} is" not in " ".join(found):
+        if is_exactly(value, *array_types) and f"{dotted} is" not in " ".join(found):
             found.append(f"{dotted} is {shape_text(value.shape)}")
     return ", ".join(found[:6])
 

@@ -11,7 +11,16 @@ from typing import Any
 import numpy as np
 
 from .compare import difference
-from .values import MAX_DEPTH, NotNumbers, describe, plain_items, shape_text, to_numbers, type_name
+from .values import (
+    MAX_DEPTH,
+    NotNumbers,
+    describe,
+    is_exactly,
+    plain_items,
+    shape_text,
+    to_numbers,
+    type_name,
+)
 
 _EXACT = (int, Fraction, Decimal)
 
@@ -61,7 +70,7 @@ def mismatch(got: Any, want: Any, place: str = "", depth: int = 0) -> Mismatch |
         return _dicts(got, want, place, depth)
     if isinstance(want, set | frozenset):
         return _sets(got, want, place)
-    if type(want) in _EXACT and cls in _EXACT:  # exact for integers of any size
+    if is_exactly(want, *_EXACT) and is_exactly(got, *_EXACT):  # exact for integers of any size
         return None if got == want else _came(got, want, place)
     try:
         wanted = to_numbers(want)
@@ -73,7 +82,7 @@ def mismatch(got: Any, want: Any, place: str = "", depth: int = 0) -> Mismatch |
         return _sequences(got, want, place, depth)
     torch = sys.modules.get("torch")
     known = (slice, *((torch.dtype, torch.device) if torch is not None else ()))
-    if issubclass(cls, np.dtype) or cls in known:
+    if issubclass(cls, np.dtype) or is_exactly(got, *known):
         return None if cls is type(want) and got == want else _came(got, want, place)
     if wanted is not None:
         return _numbers(got, wanted, place)
@@ -124,13 +133,21 @@ def _sequences(got: Any, want: Any, place: str, depth: int) -> Mismatch | None:
     return None
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether the value may be hashed and compared: Python's own type, all the way down."""
+    if is_exactly(value, tuple):
+        return all(_is_plain(v) for v in value)
+    return is_exactly(value, str, int, float, bool, bytes, type(None))
+
+
 def _dicts(got: Any, want: dict, place: str, depth: int) -> Mismatch | None:
     if not issubclass(type(got), dict):
         return Mismatch(place, f"a {type_name(got)} came where a dict was expected")
-    entries = dict(dict.items(got))
-    odd = [k for k in entries if type(k) not in (str, int, float, bool, bytes, tuple, type(None))]
+    pairs = list(dict.items(got))
+    odd = [key for key, _ in pairs if not _is_plain(key)]
     if odd:
         return Mismatch(place, f"a key of type {type_name(odd[0])}")
+    entries = dict(pairs)
     for key in want:
         if key not in entries:
             return Mismatch(place, f"the key {key!r} is missing")
@@ -145,7 +162,7 @@ def _sets(got: Any, want: set | frozenset, place: str) -> Mismatch | None:
     if not issubclass(type(got), set | frozenset):
         return Mismatch(place, f"a {type_name(got)} came where a set was expected")
     items = list(set.__iter__(got) if issubclass(type(got), set) else frozenset.__iter__(got))
-    if any(type(v) not in (str, int, float, bool, bytes, type(None)) for v in items):
+    if not all(_is_plain(v) for v in items):
         return Mismatch(place, "it holds entries of another type")
     missing, extra = len(set(want) - set(items)), len(set(items) - set(want))
     if missing or extra:

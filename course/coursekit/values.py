@@ -9,6 +9,7 @@ check nor make it pass.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -18,6 +19,7 @@ import numpy as np
 
 MAX_ENTRIES = 1_000_000  # of nested lists; arrays and tensors may be larger
 MAX_DEPTH = 24
+_CALLABLES = (FunctionType, MethodType, BuiltinFunctionType)
 MAX_TEXT = 400  # characters of one value in a message
 
 
@@ -45,11 +47,23 @@ class Numbers:
         return f"{self.dtype} {self.origin} of shape {shape_text(self.shape)}"
 
 
-def type_name(value: object) -> str:
-    """The name of the value's type, whatever the type's metaclass says."""
+def is_exactly(value: object, *types: type) -> bool:
+    """Whether the value's type is one of these. Unlike `in`, it asks no `__eq__` of a metaclass."""
     cls = type(value)
-    name = type.__dict__["__name__"].__get__(cls)
-    return clean(name, 60)
+    return any(cls is kind for kind in types)
+
+
+# For types that stand for an object elsewhere (in another process): how to name what they stand for.
+TYPE_NAMES: dict[type, Callable[[object], str]] = {}
+
+
+def type_name(value: object) -> str:
+    """The name of the value's type, whatever the type's metaclass says (see also `TYPE_NAMES`)."""
+    cls = type(value)
+    for known, name_of in TYPE_NAMES.items():
+        if cls is known:
+            return clean(name_of(value), 60)
+    return clean(type.__dict__["__name__"].__get__(cls), 60)
 
 
 def clean(text: object, limit: int = MAX_TEXT) -> str:
@@ -91,7 +105,7 @@ def _to_numbers(value: object, depth: int, budget: list[int]) -> Numbers:
         return Numbers(np.asarray(float.__add__(value, 0.0)), "float", "number")
     if issubclass(cls, complex):
         return Numbers(np.asarray(complex.__add__(value, 0j)), "complex", "number")
-    if cls in (Fraction, Decimal):
+    if is_exactly(value, Fraction, Decimal):
         return Numbers(np.asarray(float(value)), cls.__name__, "number")
     if issubclass(cls, list | tuple) or cls is range:
         return _from_sequence(value, depth, budget)
@@ -150,7 +164,7 @@ def _from_sequence(value, depth: int, budget: list[int]) -> Numbers:
     if len({p.shape for p in parts}) > 1:
         raise NotNumbers(f"a {type_name(value)} whose entries have different shapes or lengths")
     array = np.stack(parts)
-    return Numbers(array, array.dtype.name, type_name(value) if type(value) in (list, tuple) else "list")
+    return Numbers(array, array.dtype.name, type_name(value) if is_exactly(value, list, tuple) else "list")
 
 
 def plain_items(value) -> list:
@@ -205,7 +219,7 @@ def describe(value: object, digits: int = 6, values: bool = True) -> str:
     torch = sys.modules.get("torch")
     if value is None or value is Ellipsis:
         return repr(value)
-    if cls in (bool, float, complex) or (cls is int and abs(value) < 10**30):
+    if is_exactly(value, bool, float, complex) or (cls is int and abs(value) < 10**30):
         return number_text(value, max(digits, 6)) if cls is not complex else repr(value)
     if cls is int:
         return f"an integer of {value.bit_length()} bits"
@@ -215,11 +229,11 @@ def describe(value: object, digits: int = 6, values: bool = True) -> str:
         return f"text of type {type_name(value)}"
     if cls is bytes:
         return f"{len(value)} bytes"
-    if cls in (slice, range) or issubclass(cls, np.dtype):
+    if is_exactly(value, slice, range) or issubclass(cls, np.dtype):
         return clean(repr(value), 80)
-    if torch is not None and cls in (torch.dtype, torch.device, torch.Size):
+    if torch is not None and is_exactly(value, torch.dtype, torch.device, torch.Size):
         return clean(repr(value), 80)
-    if cls in (dict, set, frozenset):
+    if is_exactly(value, dict, set, frozenset):
         return _describe_collection(value)
     if issubclass(cls, np.ndarray | np.generic | list | tuple) or (
         torch is not None and issubclass(cls, torch.Tensor)
@@ -227,18 +241,20 @@ def describe(value: object, digits: int = 6, values: bool = True) -> str:
         return _describe_numbers(value, digits, values)
     if issubclass(cls, type):
         return f"the class {clean(type.__dict__['__name__'].__get__(value), 60)} itself"
-    if cls in (FunctionType, MethodType, BuiltinFunctionType):
+    name = type_name(value)
+    stands_in = is_exactly(value, *TYPE_NAMES)
+    if is_exactly(value, *_CALLABLES) or (stands_in and name in ("function", "method")):
         return "a function (is the pair of parentheses of a call missing?)"
-    if cls is GeneratorType:
+    if cls is GeneratorType or (stands_in and name == "generator"):
         return "a generator (`yield` where `return` was meant?)"
-    return f"an object of type {type_name(value)}"
+    return f"an object of type {name}"
 
 
 def _describe_numbers(value, digits: int, values: bool) -> str:
     try:
         numbers = to_numbers(value)
     except NotNumbers as error:
-        if type(value) in (list, tuple):
+        if is_exactly(value, list, tuple):
             return _describe_collection(value)
         return str(error)
     if numbers.shape == () and numbers.origin == "scalar":
@@ -259,14 +275,14 @@ def _describe_collection(value) -> str:
     entries = f"{count} entr{'y' if count == 1 else 'ies'}"
     simple = (bool, int, float, str, type(None))
     if type(value) is dict:
-        keys = [k for k in value if type(k) in simple]
-        if count <= 6 and all(type(value[k]) in simple for k in keys) and len(keys) == count:
+        keys = [k for k in value if is_exactly(k, *simple)]
+        if count <= 6 and len(keys) == count and all(is_exactly(value[k], *simple) for k in keys):
             return "{" + ", ".join(f"{clean(repr(k), 30)}: {clean(repr(value[k]), 30)}" for k in keys) + "}"
         listed = ", ".join(clean(repr(k), 30) for k in keys[:8])
         return f"a dict with {entries}" + (f": {listed}{', ...' if count > 8 else ''}" if keys else "")
     items = list(value)
-    if count <= 8 and all(type(v) in simple for v in items):
-        if type(value) in (set, frozenset):
+    if count <= 8 and all(is_exactly(v, *simple) for v in items):
+        if is_exactly(value, set, frozenset):
             items = sorted(items, key=repr)
         listed = ", ".join(clean(repr(v), 40) for v in items)
         if type(value) is tuple:
