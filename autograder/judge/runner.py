@@ -2,28 +2,95 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import os
+import re
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import nbformat
+import torch
+
+from autograder.clean import Budget, clean_outputs
 
 from .limits import Limits
-from .record import Record
+from .plan import Step, build_plan, plan_key
+from .process import Copy, JudgeFault, Process, Zygote, check_walls
+from .proxy import Gone
+from .record import CellRun, Record, TestResult, content_key
+from .testcell import run_test
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+SEED = 20_240_229
+_CHECKS = re.compile(r"autograder\.checks(?:\.|\s+import\s+)(\w+)")
+
 
 class Judge:
-    """A warm judge: one zygote, reused for every submission. Use as a context manager, one per worker
-    process.
+    """A warm judge: one zygote, reused for every submission. A context manager, one per worker process.
 
         with Judge() as judge:
             for notebook in notebooks:
                 record = run_submission(notebook, source, judge=judge)
 
-    Not for use from several threads at once; start it from the worker's main thread. A killed zygote is
-    started again by the next submission. `fewer_walls=True` runs even where walls of the sandbox are
-    missing (else `sandbox.WallsMissing` says which); `judge.walls_missing` lists them.
+    Not for use from several threads at once; start it from the worker's main thread. A killed zygote is started
+    again by the next submission. `fewer_walls=True` runs even where walls of the sandbox are missing (else
+    `sandbox.WallsMissing` says which); `judge.walls_missing` lists them.
     """
+
+    def __init__(self, *, fewer_walls: bool = False):
+        self.fewer_walls = fewer_walls
+        self.walls_missing: list[str] = []
+        self._zygote: Zygote | None = None
+
+    def __enter__(self) -> Self:
+        torch.set_num_threads(1)
+        self.zygote()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def zygote(self) -> Zygote:
+        """The running zygote; a new one if there is none or it was killed. `WallsMissing`, `JudgeFault`."""
+        if self._zygote is not None and not self._zygote.alive():
+            self.close()
+        if self._zygote is None:
+            self._zygote = Zygote()
+            try:
+                check_walls(self._zygote.walls_missing, self.fewer_walls)
+            except BaseException:
+                self.close()
+                raise
+        return self._zygote
+
+    def fork(self, limits: Limits) -> Process:
+        """A fresh student's process, with one more try where a zygote was killed meanwhile."""
+        for attempt in (1, 2):
+            try:
+                process = self.zygote().fork(limits)
+                break
+            except JudgeFault:
+                self.close()
+                if attempt == 2:
+                    raise
+        self.walls_missing = process.walls_missing
+        try:
+            check_walls(self.walls_missing, self.fewer_walls)
+        except BaseException:
+            process.end()
+            raise
+        return process
+
+    def close(self) -> None:
+        """End the zygote and all that came of it."""
+        if self._zygote is not None:
+            self._zygote.close()
+            self._zygote = None
 
 
 def run_submission(
@@ -36,19 +103,194 @@ def run_submission(
 ) -> Record:
     """Judge `notebook` (what a student handed in) against `source` (the trusted notebook with all tests).
 
-    Never raises for anything that is in the student's notebook: what could not be run is in the record.
-    Raises `sandbox.WallsMissing` where the machine cannot give the sandbox, and whatever a broken
-    `source` causes.
+    Never raises for anything that is in the student's notebook: what could not be run is in the record. Raises
+    `sandbox.WallsMissing` where the machine cannot give the sandbox, and whatever a broken `source` causes.
     """
-    raise RuntimeError("the judge is not built yet")
+    if judge is None:
+        with Judge() as own:
+            return run_submission(notebook, source, judge=own, limits=limits, diagnose=diagnose)
+    notebook, source, limits = _read(notebook), _read(source), limits or Limits()
+    steps, notices = build_plan(notebook, source)
+    record = Record(key=_key(steps, source, limits), started=time.time(), notices=notices)
+    begun, cpu = time.monotonic(), time.process_time()
+    with _as_while_grading():
+        for _attempt in (1, 2):
+            run = _Run(steps, limits, judge, record)
+            try:
+                run.everything()
+                record.gradable, record.error = True, ""
+                break
+            except JudgeFault as fault:  # not the submission's fault; once more on a fresh zygote
+                judge.close()
+                record.gradable, record.error = False, f"The judge failed: {fault}"
+                record.tests, record.cells = [], []
+                record.notices = list(notices)
+            finally:
+                run.close()
+    record.walls_missing = list(judge.walls_missing)
+    record.seconds, record.judge_cpu = time.monotonic() - begun, time.process_time() - cpu
+    return record
 
 
 def submission_key(notebook: NotebookNode | Path, source: NotebookNode | Path, limits: Limits | None = None) -> str:
-    """The key of the record that `run_submission` would make: the same for the same cells, tests and
-    environment.
+    """The key of the record that `run_submission` would make: the same for the same cells, tests and machine.
 
     It depends on the sources and grade ids of the student's cells (not on outputs, and not on what nbgrader's
-    sanitising changes), on the source notebook, on the hidden tests and coursekit, and on the versions of
-    Python, torch and numpy. So a driver can look for a record before running anything.
+    sanitising changes), on the source notebook, on the hidden tests and coursekit, and on the versions of Python,
+    torch and numpy. So a driver can look for a record before running anything.
     """
-    raise RuntimeError("the judge is not built yet")
+    source = _read(source)
+    steps, _ = build_plan(_read(notebook), source)
+    return _key(steps, source, limits or Limits())
+
+
+def _key(steps: list[Step], source: NotebookNode, limits: Limits) -> str:
+    from autograder.runners import environment
+
+    trusted = [f"{cell.cell_type}\n{cell.get('id')}\n{cell.source}" for cell in source.cells]
+    return content_key(
+        "judge", plan_key(steps), *trusted, "|", repr(limits), environment(), _own_code(), _checks(source)
+    )
+
+
+@functools.cache
+def _own_code() -> str:
+    files = sorted(Path(__file__).resolve().parent.glob("*.py"))
+    return content_key(*(file.read_bytes() for file in files))
+
+
+def _checks(source: NotebookNode) -> str:
+    """The hidden-test modules that the source's cells name, files or folders."""
+    names = sorted({name for cell in source.cells for name in _CHECKS.findall(cell.source)})
+    root = Path(__file__).resolve().parent.parent / "checks"
+    files = [file for name in names for file in (root / f"{name}.py", *sorted((root / name).glob("**/*.py")))]
+    return content_key(*(file.read_bytes() for file in files if file.is_file()))
+
+
+def _read(notebook: NotebookNode | Path) -> NotebookNode:
+    return nbformat.read(notebook, as_version=4) if isinstance(notebook, Path) else notebook
+
+
+@contextlib.contextmanager
+def _as_while_grading() -> Any:
+    """coursekit's checks in this process behave as they do under nbgrader."""
+    before = os.environ.get("NBGRADER_EXECUTION")
+    os.environ["NBGRADER_EXECUTION"] = "autograde"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["NBGRADER_EXECUTION"]
+        else:
+            os.environ["NBGRADER_EXECUTION"] = before
+
+
+class _Run:
+    """One try at a submission."""
+
+    def __init__(self, steps: list[Step], limits: Limits, judge: Judge, record: Record):
+        self.steps = steps
+        self.limits = limits
+        self.judge = judge
+        self.record = record
+        self.process: Process | None = None
+        self.cpu_before = 0.0
+        self.ended: dict[int, Gone] = {}  # steps whose cell ended the process
+        self.budget = Budget()
+
+    def everything(self) -> None:
+        """All cells, then all tests."""
+        runs, copies = self.cells()
+        for position, step in enumerate(self.steps):
+            if step.kind == "test":
+                self.test(step, runs[position], copies.get(position))
+        self.record.cells = runs
+
+    def close(self) -> None:
+        """End the processes."""
+        if self.process is not None:
+            self.record.student_cpu += self.process.cpu()
+            self.record.memory = max(self.record.memory, self.process.peak)
+            self.process.end()
+            self.process = None
+
+    # -------------------------------------------------------------------------------------------- the cells
+
+    def cells(self) -> tuple[list[CellRun], dict[int, Copy]]:
+        """Run the student's cells, again without the offender where one ended the process."""
+        for attempt in range(self.limits.replays + 2):
+            self.close()
+            left = self.limits.submission_seconds - self.record.student_cpu
+            self.process = self.judge.fork(self.limits.with_(submission_seconds=max(left, 5.0)))
+            stop = max(self.ended) if attempt == self.limits.replays + 1 else len(self.steps)
+            runs, copies, offender = self.once(stop)
+            if offender is None:
+                return runs, copies
+        self.close()
+        gone = self.ended[max(self.ended)]
+        for run in runs:
+            run.outputs, run.status = [], "skipped"
+        runs[max(self.ended)].outputs = [_message_output(gone)]
+        return runs, {}
+
+    def once(self, stop: int) -> tuple[list[CellRun], dict[int, Copy], int | None]:
+        """Run the cells before `stop` but those that ended an earlier process; the step that ended this one."""
+        runs: list[CellRun] = []
+        copies: dict[int, Copy] = {}
+        offender = None
+        number = 0
+        for position, step in enumerate(self.steps):
+            run = CellRun(step.index, step.kind, step.grade_id)
+            runs.append(run)
+            number += step.kind != "demo"
+            if step.kind == "demo" or offender is not None:
+                run.status = "skipped"
+                continue
+            run.execution_count = number
+            began = time.monotonic()
+            try:
+                if step.kind == "test":
+                    copies[position] = self.process.copy(SEED)
+                elif position in self.ended:
+                    gone = self.ended[position]
+                    run.status, run.outputs = gone.outcome, [_message_output(gone)]
+                elif position >= stop:
+                    run.status = "skipped"
+                else:
+                    run.status, outputs = self.process.run(step.source, number)
+                    run.outputs = [dict(output) for output in clean_outputs(outputs, self.budget)]
+            except Gone as gone:
+                offender = position
+                if step.kind == "test":  # what was started before ended the process between two cells
+                    offender = max((i for i in range(position) if self.steps[i].kind != "test"), default=position)
+                self.ended[offender] = gone
+            run.seconds = time.monotonic() - began
+        return runs, copies, offender
+
+    # -------------------------------------------------------------------------------------------- the tests
+
+    def test(self, step: Step, run: CellRun, copy: Copy | None) -> None:
+        """Run one test against its copy and write down the result."""
+        if copy is None:
+            message = "This test could not be run: the notebook's cells ended the process each time."
+            self.record.tests.append(TestResult(step.grade_id or "", 0.0, step.points, "crashed", message))
+            run.status = "crashed"
+            return
+        began = time.monotonic()
+        copy.begin()
+        try:
+            tested = run_test(step, copy.link, self.limits, SEED)
+        finally:
+            copy.end()
+        self.record.tests.append(tested.result)
+        if tested.notice:
+            self.record.notices.append(tested.notice)
+        run.status = "ok" if tested.result.outcome == "passed" else "error"
+        run.outputs = [dict(output) for output in clean_outputs(tested.outputs, self.budget)]
+        run.seconds = time.monotonic() - began
+
+
+def _message_output(gone: Gone) -> dict[str, Any]:
+    words = {"time": "TimeLimit", "memory": "MemoryLimit", "crashed": "ProcessEnded"}[gone.outcome]
+    text = f"{gone.message}. The cell was left out, and the notebook was run again without it."
+    return {"output_type": "error", "ename": words, "evalue": text, "traceback": [f"{words}: {text}"]}

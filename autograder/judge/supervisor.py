@@ -91,10 +91,11 @@ class _Watch:
         if ended is not None:
             poller.register(ended, select.POLLIN)
         while not self.reap(os.WNOHANG):
-            ready = {fd for fd, _ in poller.poll(LOOK * 1000)}
-            if self.channel.fileno() in ready and not self.obey():
+            ready = {fd for fd, _ in poller.poll(0 if self.channel.has_more() else LOOK * 1000)}
+            asked = self.channel.fileno() in ready or self.channel.has_more()
+            if asked and not self.obey():
                 break
-            if not ready:
+            if not asked:
                 self.look_at_memory()
         self.measure()
         self.kill()
@@ -128,8 +129,7 @@ class _Watch:
         for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
             if name.isdigit():
                 with contextlib.suppress(OSError, IndexError, ValueError):
-                    with open(f"/proc/{name}/stat", "rb") as file:
-                        parents[int(name)] = int(file.read().rpartition(b")")[2].split()[1])
+                    parents[int(name)] = int(_stat(int(name))[1])
         family = [self.child]
         for pid in family:
             family += [child for child, parent in parents.items() if parent == pid and child not in family]
@@ -140,8 +140,7 @@ class _Watch:
         total = 0.0
         for pid in self.family():
             with contextlib.suppress(OSError, IndexError, ValueError):
-                with open(f"/proc/{pid}/stat", "rb") as file:
-                    fields = file.read().rpartition(b")")[2].split()
+                fields = _stat(pid)
                 own = int(fields[11]) + int(fields[12])
                 total += (own + int(fields[13]) + int(fields[14])) / _TICKS
                 self.peak = max(self.peak, int(fields[21]) * resource.getpagesize())
@@ -180,6 +179,12 @@ class _Watch:
         if not self.reason and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
             self.reason = "time"
         return True
+
+
+def _stat(pid: int) -> list[bytes]:
+    """The fields of /proc/PID/stat after the name, which may hold anything."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return file.read().rpartition(b")")[2].split()
 
 
 def _free_memory() -> int:

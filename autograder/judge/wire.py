@@ -80,6 +80,10 @@ class Channel:
         """The socket's descriptor."""
         return self.sock.fileno()
 
+    def has_more(self) -> bool:
+        """Whether something has been read that belongs to the next message."""
+        return bool(self._buffer)
+
     def close(self) -> None:
         """Close the socket; closing twice is fine."""
         self.sock.close()

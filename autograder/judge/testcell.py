@@ -1,0 +1,207 @@
+"""Run one test cell in the judge against a copy of the student's process."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import contextlib
+import io
+import math
+import random
+import re
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from coursekit import boxes, failures
+from coursekit.checking import check, hidden
+
+from autograder.testing import TimeLimitExceeded, time_limit, using_side
+
+from .limits import Limits
+from .plan import Step
+from .proxy import Gone, Link, NotByValue, StudentError
+from .record import TestResult
+from .wire import WireError
+
+MAX_MESSAGE = 8_000
+_TRUSTED = {"np": np, "torch": torch, "nn": torch.nn, "F": torch.nn.functional, "math": math, "check": check}
+_HIDDEN = re.compile(r"###\s*BEGIN HIDDEN TESTS.*?###\s*END HIDDEN TESTS", re.DOTALL)
+
+
+class Names(dict):
+    """The names of a test cell: its own, the trusted ones, and else the student's objects."""
+
+    def __init__(self, link: Link):
+        super().__init__(_TRUSTED, __name__="test", __builtins__=builtins)
+        self.link = link
+
+    def __missing__(self, name: str) -> Any:
+        if hasattr(builtins, name):
+            raise KeyError(name)
+        answer = self.link.request("name", name)
+        if type(answer) is not tuple or len(answer) != 2 or type(answer[0]) is not bool:
+            raise WireError("not an answer to a name")
+        if not answer[0]:
+            if answer[1] is True:  # the cell that defines it is still open
+                failures.open_names.add(name)
+            raise KeyError(name)
+        return answer[1]
+
+
+class StudentSide:
+    """Where `testing.ship` runs its helpers: in the student's process."""
+
+    def __init__(self, link: Link):
+        self.link = link
+
+    def ship(self, source: str, name: str) -> Any:
+        """Run `source` there and return its global `name`."""
+        return self.link.request("ship", source, name)
+
+
+@dataclass
+class TestRun:
+    """A test's result and what its cell shows. `notice` is for the instructor."""
+
+    __test__ = False
+
+    result: TestResult
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    notice: str = ""
+
+
+def run_test(step: Step, link: Link, limits: Limits, seed: int) -> TestRun:
+    """Run the test cell `step`; never raises for anything that the student's process does."""
+    result = TestResult(step.grade_id or "", 0.0, step.points, "passed")
+    run = TestRun(result)
+    started, cpu = time.monotonic(), time.process_time()
+    printed = io.StringIO()
+    try:
+        with _surroundings(link, run.outputs, printed, limits, seed):
+            result.points = _points(_execute(step, link), step.points)
+        if link.gone is not None:  # the test swallowed it, or never looked at what it asked for
+            raise link.gone
+        if result.points < step.points:
+            result.outcome, result.message = "wrong", f"{result.points:g} of {step.points:g} points"
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        result.points = 0.0
+        _failed(run, step, link.gone or error)
+    text = printed.getvalue()
+    if text:
+        run.outputs.insert(0, {"output_type": "stream", "name": "stdout", "text": text})
+    result.seconds, result.cpu = time.monotonic() - started, time.process_time() - cpu
+    result.message = result.message[:MAX_MESSAGE]
+    return run
+
+
+@contextlib.contextmanager
+def _surroundings(link: Link, outputs: list, printed: io.StringIO, limits: Limits, seed: int) -> Iterator[None]:
+    """Boxes and prints are kept, `ship` leads to the student, global generators start afresh."""
+
+    def show(box: boxes.Box) -> None:
+        data = {"text/html": box.html(), "text/plain": box.text()}
+        outputs.append({"output_type": "display_data", "data": data, "metadata": {}})
+
+    open_before = set(failures.open_names)
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 (a test's own slip must not make points depend on luck)
+    torch.manual_seed(seed)
+    try:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(using_side(StudentSide(link)))
+            stack.enter_context(boxes.boxes_to(show))
+            stack.enter_context(contextlib.redirect_stdout(printed))
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore")
+            if threading.current_thread() is threading.main_thread():
+                stack.enter_context(time_limit(limits.wall(limits.test_seconds)))
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+        torch.set_rng_state(states[2])
+        failures.open_names.clear()
+        failures.open_names.update(open_before)
+
+
+def _execute(step: Step, link: Link) -> Any:
+    """Run the cell's code; the value of its last line if that is an expression, else None."""
+    names = Names(link)
+    tree = ast.parse(step.source, f"<test {step.grade_id}>")
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, f"<test {step.grade_id}>", "exec"), names)
+    if last is None:
+        return None
+    return eval(compile(ast.Expression(last.value), f"<test {step.grade_id}>", "eval"), names)
+
+
+def _points(value: Any, most: float) -> float:
+    """A number at a cell's end is partial credit, as in nbgrader; anything else means all points."""
+    if type(value) in (int, float) and math.isfinite(value):
+        return min(max(float(value), 0.0), most)
+    return most
+
+
+def _failed(run: TestRun, step: Step, error: BaseException) -> None:
+    """Fill in outcome and message for the exception that ended the test."""
+    result = run.result
+    if isinstance(error, Gone):
+        result.outcome, result.message = error.outcome, _gone_message(error)
+    elif isinstance(error, failures.CheckFailed):
+        result.outcome, result.message = error.outcome, str(error)
+    elif isinstance(error, failures.BadCheck | SyntaxError | ImportError) and not isinstance(error, StudentError):
+        result.outcome = "fault"
+        result.message = "This test is broken. Your instructor has been told; it is not your mistake."
+        run.notice = f"The test {step.grade_id!r} is broken: {type(error).__name__}: {error}"
+    elif isinstance(error, TimeLimitExceeded) and not getattr(error, "student_traceback", ""):
+        result.outcome, result.message = "time", "The test took too long and was stopped."
+    elif type(error) is AssertionError and not error.args:
+        result.outcome, result.message = "wrong", _assertion(step, error)
+    elif type(error) is AssertionError:
+        result.outcome, result.message = "wrong", str(error)
+    else:
+        described = hidden(step.grade_id or "test").from_exception(error, error.__traceback__, None)
+        result.outcome, result.message = described.outcome, str(described)
+        if not isinstance(error, StudentError | NotByValue | NameError):
+            run.notice = f"The test {step.grade_id!r} ended with {type(error).__name__} in its own code."
+    shown = failures.CheckFailed(result.message)
+    run.outputs.append(
+        {
+            "output_type": "error",
+            "ename": "CheckFailed",
+            "evalue": result.message,
+            "traceback": shown._render_traceback_(),
+        }
+    )
+
+
+def _gone_message(gone: Gone) -> str:
+    words = {
+        "time": "Your code was stopped: it took too long",
+        "memory": "Your code was stopped: it took too much memory",
+        "crashed": "Your code ended the process that it ran in",
+    }
+    return f"{words[gone.outcome]}\n  {gone.message}"
+
+
+def _assertion(step: Step, error: AssertionError) -> str:
+    """An assert without a message: its line, if students can see it."""
+    tb = error.__traceback__
+    line = None
+    while tb is not None:
+        if tb.tb_frame.f_code.co_filename == f"<test {step.grade_id}>":
+            line = tb.tb_lineno
+        tb = tb.tb_next
+    visible = _HIDDEN.sub(lambda m: "\n" * m[0].count("\n"), step.source).split("\n")
+    if line is not None and line <= len(visible) and visible[line - 1].strip():
+        return f"This does not hold: {visible[line - 1].strip()}"
+    return "A hidden test does not hold."
