@@ -219,9 +219,14 @@ def counted(fn: Callable) -> Counted:
 # ------------------------------------------------------------------------------------------------- by value
 
 
+_IMMUTABLE = frozenset({type(None), bool, int, float, complex, str, bytes})
+
+
 def by_value(value: Any, memo: dict[int, Any] | None = None) -> Any:
     """A copy as it would arrive in another process: arrays, tensors, generators and plain containers are
     copied (one object stays one object within a `memo`), everything else is passed as it is."""
+    if type(value) in _IMMUTABLE:
+        return value
     memo = {} if memo is None else memo
     if id(value) in memo:
         return memo[id(value)][0]

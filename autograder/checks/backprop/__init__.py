@@ -5,6 +5,7 @@ from autograder.checks.backprop.duals import dual, jacobian_forward, jacobian_re
 from autograder.checks.backprop.engine import engine_elementwise
 from autograder.checks.backprop.engine_graph import engine_graph
 from autograder.checks.backprop.engine_parts import engine_indexing, engine_matmul, engine_reductions
+from autograder.checks.backprop.experiments import experiment_digits, experiment_spiral, experiment_vanishing
 from autograder.checks.backprop.gates import branch_graph, gate_backward, square_graph
 from autograder.checks.backprop.gradients import check_grad, numerical_grad, numerical_jacobian
 from autograder.checks.backprop.layers import bce, linear, maxout, mse, softmax_cross_entropy
@@ -31,6 +32,9 @@ __all__ = [
     "engine_indexing",
     "engine_matmul",
     "engine_reductions",
+    "experiment_digits",
+    "experiment_spiral",
+    "experiment_vanishing",
     "gate_backward",
     "jacobian_forward",
     "jacobian_reverse",

@@ -35,7 +35,7 @@ def away_from_zero(rng: np.random.Generator, shape: tuple) -> np.ndarray:
 def _oracle(fn: Callable, x: np.ndarray, dy: np.ndarray):
     t = torch.tensor(x, requires_grad=True)
     y = fn(t)
-    (dx,) = torch.autograd.grad(y, t, torch.tensor(dy))
+    (dx,) = torch.autograd.grad((y * torch.tensor(dy)).sum(), t)
     return y.detach(), dx
 
 
@@ -223,7 +223,7 @@ def prelu(PReLU):
                 y, dx = both(expect, layer, x, dy)
                 t, a = torch.tensor(x, requires_grad=True), torch.tensor(slopes, requires_grad=True)
                 want = F.prelu(t, a)
-                want.backward(torch.tensor(dy))
+                (want * torch.tensor(dy)).sum().backward()
                 expect.close(y, want, "forward", likely=_BY_SIGN, **CLOSE)
                 expect.close(dx, t.grad, "backward: dx", likely=hint, **CLOSE)
                 likely = "dalpha is the SUM of dy * x over all entries with x < 0 that share the slope"

@@ -9,7 +9,7 @@ import torch
 from coursekit.checking import hidden
 
 from autograder.checks.backprop.engine import draw
-from autograder.checks.backprop.programs import Program, const, run, torch_run
+from autograder.checks.backprop.programs import Program, const, run, torch_jvp, torch_run
 from autograder.checks.backprop.standins import ENGINES, MAPS
 from autograder.testing import observe, ship
 
@@ -105,7 +105,7 @@ def _compare(expect, program: Program, got: dict) -> None:
     leaves = [s for s in program.steps if s[0] == "leaf"]
     values = tuple(torch.tensor(s[1][0]["const"]) for s in leaves)
     tangents = tuple(torch.tensor(s[1][1]["const"]) for s in leaves)
-    want, tangent = torch.func.jvp(lambda *v: torch_run(program, list(v))[-1], values, tangents)
+    want, tangent = torch_jvp(lambda *v: torch_run(program, list(v))[-1], values, tangents)
     operation = program.steps[-1][0]
     expect.true("val" in got and "dot" in got, f"the result is no Dual but {got.get('type')}")
     expect.close(got["val"], want, "val of the result", **_CLOSE)
@@ -172,7 +172,8 @@ def jacobian_forward(Dual, jvp, student):
                 ("the same v, 10 times as long", 10 * v),
             ):
                 expect.case(f"jvp, function '{name}' of {n} inputs, {words}")
-                want, tangent = torch.func.jvp(oracle, (torch.tensor(x),), (torch.tensor(direction),))
+                point, along = torch.tensor(x), torch.tensor(direction)
+                want, tangent = torch_jvp(oracle, (point,), (along,))
                 seen = observe(jvp, f, x, direction, replacing=replacing)
                 pair = seen.value
                 ok = isinstance(pair, tuple | list) and len(pair) == 2

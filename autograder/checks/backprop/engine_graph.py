@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from coursekit.checking import hidden
 
@@ -27,7 +29,13 @@ def engine_graph(Tensor):
         _constants(expect, Tensor, rng)
         _seeds(expect, Tensor, rng)
         _refusals(expect, Tensor)
-        compare(expect, Tensor, [_expression(rng, i) for i in range(140)], {"add": _ADD, "mul": _ADD})
+        compare(expect, Tensor, _expressions(), {"add": _ADD, "mul": _ADD})
+
+
+@cache
+def _expressions() -> list[Program]:
+    rng = np.random.default_rng(232)
+    return [_expression(rng, i) for i in range(140)]
 
 
 def _shared_nodes(expect, Tensor, rng):
@@ -81,9 +89,8 @@ def _deep_graphs(expect, Tensor):
         check_gradient(expect, report[0]["grad"], [2.0**count], "the gradient of x", hint)
 
     p = Program("a chain of 5000 additions")
-    node = leaf = p.leaf(np.array([1.0]))
-    for _ in range(5000):
-        node = p.add("add", node, const(1.0))
+    leaf = p.leaf(np.array([1.0]))
+    node = p.add("chain", leaf, const(1.0), by="add", times=5000)
     p.backward(node, np.array([3.0]))
     try:
         (report,) = run(Tensor, [p], [[leaf, node]], expect)

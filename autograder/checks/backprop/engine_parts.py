@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from coursekit.checking import hidden
 
@@ -16,6 +18,12 @@ _MATMUL_HINTS = {
 
 def engine_matmul(Tensor):
     """Hidden test of `@`: two matrices, and batches of them with broadcasting."""
+    with hidden("Exercise 3: matrix products") as expect:
+        compare(expect, Tensor, _matmul(), _MATMUL_HINTS)
+
+
+@cache
+def _matmul() -> list[Program]:
     rng = np.random.default_rng(222)
     pairs = [((2, 3), (3, 4)), ((1, 3), (3, 1)), ((5, 2), (2, 3)), ((4, 1), (1, 3))]
     batched = [
@@ -26,30 +34,27 @@ def engine_matmul(Tensor):
         ((4, 1, 2, 3), (5, 3, 6)),
         ((2, 1, 3, 4), (1, 5, 4, 6)),
     ]
-    with hidden("Exercise 3: matrix products") as expect:
-        programs = []
-        for a, b in [*pairs, *batched]:
-            p = Program(f"A @ B with A of shape {a}, B of shape {b}")
-            x, y = p.leaf(draw(rng, a)), p.leaf(draw(rng, b))
-            shape = (*np.broadcast_shapes(a[:-2], b[:-2]), a[-2], b[-1])
-            programs.append(twice(p, rng, lambda p=p, x=x, y=y: p.add("matmul", x, y), shape))
-        p = Program("A @ A with A of shape (3, 3)")
-        x = p.leaf(draw(rng, (3, 3)))
-        programs.append(twice(p, rng, lambda: p.add("matmul", x, x), (3, 3)))
-        for needs in ((True, False), (False, True), (False, False)):
-            q = Program(f"A @ B where requires_grad is {needs[0]} for A and {needs[1]} for B")
-            x, y = (
-                q.leaf(draw(rng, s), requires_grad=n) for s, n in zip(((2, 3), (3, 4)), needs, strict=True)
-            )
-            z = q.add("matmul", x, y)
-            if any(needs):
-                q.backward(z, draw(rng, (2, 4)))
-            programs.append(q)
-        q = Program("A @ (B @ C) with shapes (2, 3), (3, 4), (4, 5)")
-        x, y, z = (q.leaf(draw(rng, s)) for s in ((2, 3), (3, 4), (4, 5)))
-        q.backward(q.add("matmul", x, q.add("matmul", y, z)), draw(rng, (2, 5)))
+    programs = []
+    for a, b in [*pairs, *batched]:
+        p = Program(f"A @ B with A of shape {a}, B of shape {b}")
+        x, y = p.leaf(draw(rng, a)), p.leaf(draw(rng, b))
+        shape = (*np.broadcast_shapes(a[:-2], b[:-2]), a[-2], b[-1])
+        programs.append(twice(p, rng, lambda p=p, x=x, y=y: p.add("matmul", x, y), shape))
+    p = Program("A @ A with A of shape (3, 3)")
+    x = p.leaf(draw(rng, (3, 3)))
+    programs.append(twice(p, rng, lambda: p.add("matmul", x, x), (3, 3)))
+    for needs in ((True, False), (False, True), (False, False)):
+        q = Program(f"A @ B where requires_grad is {needs[0]} for A and {needs[1]} for B")
+        x, y = (q.leaf(draw(rng, s), requires_grad=n) for s, n in zip(((2, 3), (3, 4)), needs, strict=True))
+        z = q.add("matmul", x, y)
+        if any(needs):
+            q.backward(z, draw(rng, (2, 4)))
         programs.append(q)
-        compare(expect, Tensor, programs, _MATMUL_HINTS)
+    q = Program("A @ (B @ C) with shapes (2, 3), (3, 4), (4, 5)")
+    x, y, z = (q.leaf(draw(rng, s)) for s in ((2, 3), (3, 4), (4, 5)))
+    q.backward(q.add("matmul", x, q.add("matmul", y, z)), draw(rng, (2, 5)))
+    programs.append(q)
+    return programs
 
 
 _REDUCTION_HINTS = {
@@ -61,33 +66,36 @@ _REDUCTION_HINTS = {
 
 def engine_reductions(Tensor):
     """Hidden test of `sum`, `mean` and `max`."""
-    rng = np.random.default_rng(223)
     with hidden("Exercise 3: sum, mean and max") as expect:
-        programs = []
-        for operation in ("sum", "mean"):
-            for axis in (None, 0, 1, 2, -1, -2, (0, 2), (1, -1), (0, 1, 2)):
-                for keepdims in (False, True):
-                    programs.append(
-                        _reduction(rng, operation, (2, 3, 4), {"axis": axis, "keepdims": keepdims})
-                    )
-            programs.append(_reduction(rng, operation, (2, 3), {}))
-            programs.append(_reduction(rng, operation, (), {}))
-            programs.append(_reduction(rng, operation, (1, 3), {"axis": 0}))
-        for shape, axes in (((2, 3, 4), (0, 1, 2, -1, -3)), ((5,), (0,)), ((1, 3), (0, 1))):
-            for axis in axes:
-                for keepdims in (False, True):
-                    programs.append(_reduction(rng, "max", shape, {"axis": axis, "keepdims": keepdims}))
-        for operation in ("sum", "mean", "max"):
-            p = Program(f"x.{operation}(axis=0) where x requires no gradient")
-            p.add(operation, p.leaf(draw(rng, (2, 3)), requires_grad=False), axis=0)
-            programs.append(p)
-            p = Program(f"u.{operation}(axis=0, keepdims=True) * u with u = x * y, shape (1, 3)")
-            x, y = p.leaf(draw(rng, (1, 3))), p.leaf(draw(rng, (1, 3)))
-            u = p.add("mul", x, y)
-            p.backward(p.add("mul", p.add(operation, u, axis=0, keepdims=True), u), draw(rng, (1, 3)))
-            programs.append(p)
-        compare(expect, Tensor, programs, _REDUCTION_HINTS)
+        compare(expect, Tensor, _reductions(), _REDUCTION_HINTS)
         _ties(expect, Tensor)
+
+
+@cache
+def _reductions() -> list[Program]:
+    rng = np.random.default_rng(223)
+    programs = []
+    for operation in ("sum", "mean"):
+        for axis in (None, 0, 1, 2, -1, -2, (0, 2), (1, -1), (0, 1, 2)):
+            for keepdims in (False, True):
+                programs.append(_reduction(rng, operation, (2, 3, 4), {"axis": axis, "keepdims": keepdims}))
+        programs.append(_reduction(rng, operation, (2, 3), {}))
+        programs.append(_reduction(rng, operation, (), {}))
+        programs.append(_reduction(rng, operation, (1, 3), {"axis": 0}))
+    for shape, axes in (((2, 3, 4), (0, 1, 2, -1, -3)), ((5,), (0,)), ((1, 3), (0, 1))):
+        for axis in axes:
+            for keepdims in (False, True):
+                programs.append(_reduction(rng, "max", shape, {"axis": axis, "keepdims": keepdims}))
+    for operation in ("sum", "mean", "max"):
+        p = Program(f"x.{operation}(axis=0) where x requires no gradient")
+        p.add(operation, p.leaf(draw(rng, (2, 3)), requires_grad=False), axis=0)
+        programs.append(p)
+        p = Program(f"u.{operation}(axis=0, keepdims=True) * u with u = x * y, shape (1, 3)")
+        x, y = p.leaf(draw(rng, (1, 3))), p.leaf(draw(rng, (1, 3)))
+        u = p.add("mul", x, y)
+        p.backward(p.add("mul", p.add(operation, u, axis=0, keepdims=True), u), draw(rng, (1, 3)))
+        programs.append(p)
+    return programs
 
 
 def _reduction(rng, operation: str, shape: tuple, parameters: dict) -> Program:
@@ -139,39 +147,44 @@ _SHAPE_HINTS = {
 
 def engine_indexing(Tensor):
     """Hidden test of `reshape`, `transpose`, `.T` and indexing."""
-    rng = np.random.default_rng(224)
     with hidden("Exercise 3: shapes and indexing") as expect:
-        programs = []
-        for shape, new in (
-            ((2, 3), (3, 2)),
-            ((2, 3), (6,)),
-            ((2, 3, 4), (4, -1)),
-            ((6,), (1, 2, 3)),
-            ((), (1, 1)),
-        ):
-            p = Program(f"x.reshape{new}, x of shape {shape}")
-            x = p.leaf(draw(rng, shape))
-            out = np.empty(shape).reshape(new).shape
-            programs.append(twice(p, rng, lambda p=p, x=x, new=new: p.add("reshape", x, shape=new), out))
-        for operation in ("transpose", "T"):
-            p = Program(f"x.{operation}{'()' if operation == 'transpose' else ''}, x of shape (2, 3)")
-            x = p.leaf(draw(rng, (2, 3)))
-            programs.append(twice(p, rng, lambda p=p, x=x, o=operation: p.add(o, x), (3, 2)))
-        p = Program("x.T.reshape(2, 3).T, x of shape (2, 3)")
+        compare(expect, Tensor, _indexing(), _SHAPE_HINTS)
+        _repeated(expect, Tensor)
+
+
+@cache
+def _indexing() -> list[Program]:
+    rng = np.random.default_rng(224)
+    programs = []
+    for shape, new in (
+        ((2, 3), (3, 2)),
+        ((2, 3), (6,)),
+        ((2, 3, 4), (4, -1)),
+        ((6,), (1, 2, 3)),
+        ((), (1, 1)),
+    ):
+        p = Program(f"x.reshape{new}, x of shape {shape}")
+        x = p.leaf(draw(rng, shape))
+        out = np.empty(shape).reshape(new).shape
+        programs.append(twice(p, rng, lambda p=p, x=x, new=new: p.add("reshape", x, shape=new), out))
+    for operation in ("transpose", "T"):
+        p = Program(f"x.{operation}{'()' if operation == 'transpose' else ''}, x of shape (2, 3)")
         x = p.leaf(draw(rng, (2, 3)))
-        p.backward(p.add("T", p.add("reshape", p.add("T", x), shape=(2, 3))), draw(rng, (3, 2)))
+        programs.append(twice(p, rng, lambda p=p, x=x, o=operation: p.add(o, x), (3, 2)))
+    p = Program("x.T.reshape(2, 3).T, x of shape (2, 3)")
+    x = p.leaf(draw(rng, (2, 3)))
+    p.backward(p.add("T", p.add("reshape", p.add("T", x), shape=(2, 3))), draw(rng, (3, 2)))
+    programs.append(p)
+    for words, shape, index in _INDICES:
+        p = Program(f"x[{words}], x of shape {shape}")
+        x = p.leaf(draw(rng, shape))
+        out = np.empty(shape)[index].shape
+        programs.append(twice(p, rng, lambda p=p, x=x, i=index: p.add("getitem", x, index=i), out))
+    for operation, parameters in (("reshape", {"shape": (6,)}), ("T", {}), ("getitem", {"index": 1})):
+        p = Program(f"{operation} of a tensor that requires no gradient")
+        p.add(operation, p.leaf(draw(rng, (2, 3)), requires_grad=False), **parameters)
         programs.append(p)
-        for words, shape, index in _INDICES:
-            p = Program(f"x[{words}], x of shape {shape}")
-            x = p.leaf(draw(rng, shape))
-            out = np.empty(shape)[index].shape
-            programs.append(twice(p, rng, lambda p=p, x=x, i=index: p.add("getitem", x, index=i), out))
-        for operation, parameters in (("reshape", {"shape": (6,)}), ("T", {}), ("getitem", {"index": 1})):
-            p = Program(f"{operation} of a tensor that requires no gradient")
-            p.add(operation, p.leaf(draw(rng, (2, 3)), requires_grad=False), **parameters)
-            programs.append(p)
-        compare(expect, Tensor, programs, _SHAPE_HINTS)
-        _repeated(expect, Tensor, rng)
+    return programs
 
 
 _INDICES = [
@@ -190,9 +203,9 @@ _INDICES = [
 ]
 
 
-def _repeated(expect, Tensor, rng):
+def _repeated(expect, Tensor):
     p = Program("x[[0, 0, 2]], upstream (1, 10, 100)")
-    x = p.leaf(draw(rng, (4,)))
+    x = p.leaf(np.array([1.0, -2.0, 3.0, 4.0]))
     p.backward(p.add("getitem", x, index=[0, 0, 2]), np.array([1.0, 10.0, 100.0]))
     (report,) = run(Tensor, [p], [[x]], expect)
     expect.case(p.case)
@@ -200,7 +213,7 @@ def _repeated(expect, Tensor, rng):
         expect, report[0]["grad"], [11.0, 0.0, 100.0, 0.0], "the gradient of x", _SHAPE_HINTS["getitem"]
     )
     p = Program("x[::-1], x of shape (3,)")
-    x = p.leaf(draw(rng, (3,)))
+    x = p.leaf(np.array([1.0, -2.0, 3.0]))
     p.backward(p.add("getitem", x, index=slice(None, None, -1)), np.array([1.0, 2.0, 3.0]))
     (report,) = run(Tensor, [p], [[x]], expect)
     expect.case(p.case)

@@ -46,6 +46,8 @@ RUNNER = """
             return make(*[np.array(a) for a in args], **parameters)
         if operation in OPERATORS:
             return OPERATORS[operation](*args)
+        if operation == "chain":
+            return chain(parameters["by"], args[0], args[1], parameters["times"])
         if operation == "getitem":
             return args[0][parameters["index"]]
         if operation == "T":
@@ -64,6 +66,11 @@ RUNNER = """
         if operation == "reshape":
             return args[0].reshape(*parameters["shape"])
         return getattr(args[0], operation)(**parameters)
+
+    def chain(operation, node, value, times):
+        for _ in range(times):
+            node = OPERATORS[operation](node, value)
+        return node
 
     def run(make, programs):
         reports = []
@@ -100,6 +107,7 @@ class Program:
 
     case: str
     steps: list[tuple] = field(default_factory=list)
+    nodes: list[Any] | None = None
 
     def leaf(self, *data: Any, requires_grad: bool | None = True) -> int:
         """A tensor made from data; `requires_grad=None` leaves the argument out."""
@@ -110,6 +118,12 @@ class Program:
         """Any operation."""
         self.steps.append((operation, list(operands), parameters))
         return len(self.steps) - 1
+
+    def oracle(self) -> list[Any]:
+        """torch's nodes; worked out once, so a program must be complete by then."""
+        if self.nodes is None:
+            self.nodes = torch_run(self)
+        return self.nodes
 
     def backward(self, node: int, seed: Any = None, **parameters: Any) -> int:
         """Backward from a node, with a seed gradient or without."""
@@ -178,13 +192,14 @@ def _torch_apply(operation: str, args: list, parameters: dict) -> Any:
     args = [_tensor(a) for a in args]
     first = args[0]
     if operation in _TORCH:
-        args = [torch.tensor(a, dtype=torch.float64) if isinstance(a, int | float) else a for a in args]
+        if operation != "pow":
+            args = [torch.tensor(a, dtype=torch.float64) if isinstance(a, int | float) else a for a in args]
         return _TORCH[operation](*args)
     if operation == "backward":
         seed = parameters.get("seed")
-        first.backward(
-            None if seed is None else _tensor(np.array(seed)).reshape(first.shape), retain_graph=True
-        )
+        # a scalar root: torch loads a symbolic algebra system where backward is given a gradient
+        root = first if seed is None else (first * torch.tensor(np.asarray(seed))).sum()
+        root.sum().backward(retain_graph=True)
         return None
     if operation in ("sum", "mean", "max"):
         axis, keepdims = parameters.get("axis"), parameters.get("keepdims", False)
@@ -202,3 +217,17 @@ def _torch_apply(operation: str, args: list, parameters: dict) -> Any:
         first.grad = None
         return None
     return getattr(first, operation)()
+
+
+def torch_jvp(fn: Any, values: tuple, tangents: tuple) -> tuple:
+    """(fn(values), its directional derivative) by two reverse passes, each from a scalar."""
+    inputs = tuple(v.detach().requires_grad_() for v in values)
+    out = fn(*inputs)
+    weights = torch.zeros_like(out, requires_grad=True)
+    parts = torch.autograd.grad((out * weights).sum(), inputs, create_graph=True, allow_unused=True)
+    total = sum((g * t).sum() for g, t in zip(parts, tangents, strict=True) if g is not None)
+    flat = torch.zeros_like(out).detach()
+    if not getattr(total, "requires_grad", False):  # a constant
+        return out.detach(), flat
+    (tangent,) = torch.autograd.grad(total, weights, allow_unused=True)
+    return out.detach(), flat if tangent is None else tangent

@@ -14,7 +14,7 @@ ENGINES = '''
         return torch.tensor(np.asarray(value, dtype=np.float64))
 
     class Dual:
-        """A value and its tangent; every operation is torch.func.jvp of torch's own."""
+        """A value and its tangent; torch differentiates every operation."""
 
         __array_ufunc__ = None
 
@@ -29,8 +29,15 @@ ENGINES = '''
         def _do(fn, *operands):
             duals = [o if isinstance(o, Dual) else Dual(o, np.zeros(np.shape(o))) for o in operands]
             values, tangents = (tuple(_t(getattr(d, name)) for d in duals) for name in ("val", "dot"))
-            value, tangent = torch.func.jvp(fn, values, tangents)
-            return Dual(value.numpy(), tangent.numpy())
+            inputs = tuple(v.requires_grad_() for v in values)
+            out = fn(*inputs)
+            weights = torch.zeros_like(out, requires_grad=True)
+            parts = torch.autograd.grad((out * weights).sum(), inputs, create_graph=True, allow_unused=True)
+            total = sum((g * t).sum() for g, t in zip(parts, tangents) if g is not None)
+            tangent = None
+            if getattr(total, "requires_grad", False):
+                (tangent,) = torch.autograd.grad(total, weights, allow_unused=True)
+            return Dual(out.detach().numpy(), np.zeros(out.shape) if tangent is None else tangent.numpy())
 
         def __pow__(self, n): return Dual._do(lambda a: a ** n, self)
         def __getitem__(self, index): return Dual._do(lambda a: a[index], self)
@@ -76,9 +83,9 @@ ENGINES = '''
             if np.shape(grad) != self.shape:
                 raise ValueError("the gradient has another shape")
             leaves = list(self._leaves.values())
-            found = torch.autograd.grad(
-                self._value, [leaf._value for leaf in leaves], _t(grad), retain_graph=True, allow_unused=True
-            )
+            root = (self._value * _t(grad)).sum()
+            wanted = [leaf._value for leaf in leaves]
+            found = torch.autograd.grad(root, wanted, retain_graph=True, allow_unused=True)
             for leaf, part in zip(leaves, found):
                 if part is not None:
                     part = part.numpy()
@@ -135,8 +142,11 @@ NETWORKS = '''
     import numpy as np
     import torch
 
+    def _fixed(value):
+        return torch.tensor(np.array(value, dtype=np.float64))
+
     def _leaf(value):
-        return torch.tensor(np.array(value, dtype=np.float64), requires_grad=True)
+        return _fixed(value).requires_grad_()
 
     class Layer:
         """One step of a network with parameters W, b, alpha as given; torch does the mathematics."""
@@ -177,7 +187,7 @@ NETWORKS = '''
         def backward(self, dy):
             self.passes.append("backward")
             wanted = [self._x, *self._p.values()]
-            found = torch.autograd.grad(self._y, wanted, _leaf(dy), retain_graph=True, allow_unused=True)
+            found = torch.autograd.grad((self._y * _fixed(dy)).sum(), wanted, retain_graph=True)
             for name, part in zip(self._names, found[1:]):
                 setattr(self, "d" + name, part.numpy().copy())
             return found[0].numpy().copy()
@@ -205,7 +215,7 @@ NETWORKS = '''
         def backward(self, dy):
             self.events.append("backward")
             wanted = [t for p in self._p for t in p.values()]
-            found = torch.autograd.grad(self._y, [self._x, *wanted], _leaf(dy), retain_graph=True)
+            found = torch.autograd.grad((self._y * _fixed(dy)).sum(), [self._x, *wanted], retain_graph=True)
             parts = iter(found[1:])
             for layer, p in zip(self.layers, self._p):
                 for name in p:
@@ -222,7 +232,7 @@ NETWORKS = '''
             return [np.array(getattr(layer, "d" + name)) for layer, name in self.parameters()]
 
     class Loss:
-        """Mean cross-entropy of logits and integer labels."""
+        """Mean over the batch of log cosh of the distance to +1 (the label) and -1 (all others)."""
 
         def __init__(self):
             self.seen = []
@@ -231,8 +241,8 @@ NETWORKS = '''
             self.seen.append(np.array(y))
             self._z = _leaf(logits)
             with torch.enable_grad():
-                labels = torch.tensor(np.asarray(y).astype(np.int64))
-                self._loss = torch.nn.functional.cross_entropy(self._z, labels)
+                target = 2.0 * torch.eye(self._z.shape[1], dtype=torch.float64)[_fixed(y).long()] - 1.0
+                self._loss = (self._z - target).cosh().log().sum(1).mean()
             return float(self._loss.detach())
 
         def backward(self):
