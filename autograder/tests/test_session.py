@@ -221,6 +221,22 @@ def test_torch_streams_repeat_and_differ_by_tag():
     assert lab().generator("a", device="cpu").device.type == "cpu"
 
 
+def test_new_layers_depend_on_the_tag_and_leave_torch_s_own_stream_alone():
+    lab = Lab("02_backprop", torch.device("cpu"), "quick", False, 0)
+    before = torch.get_rng_state()
+    with lab.seeded("net"):
+        first = torch.nn.Linear(3, 4).weight.detach()
+    with lab.seeded("net"):
+        again = torch.nn.Linear(3, 4).weight.detach()
+    with lab.seeded("other"):
+        other = torch.nn.Linear(3, 4).weight.detach()
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert torch.equal(torch.get_rng_state(), before)
+    with pytest.raises(ValueError), lab.seeded(""):
+        pass
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_a_stream_needs_a_name():
     for tag in ("", None, 3):
         with pytest.raises(ValueError, match="needs a name"):

@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +68,17 @@ class Lab:
         generator = torch.Generator(device=device or "cpu")
         generator.manual_seed(self._entropy(tag) % 2**63)
         return generator
+
+    @contextlib.contextmanager
+    def seeded(self, tag: str) -> Iterator[None]:
+        """Within the block torch's own generator, which fills new layers, is at the start of the stream `tag`.
+
+        Afterwards it is where it was before. Build modules on the CPU and move them: then their weights are
+        the same on every machine.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self._entropy(tag) % 2**63)
+            yield
 
     def _entropy(self, tag: str) -> int:
         if not isinstance(tag, str) or not tag:
