@@ -97,6 +97,34 @@ def measure(
             typer.echo(module.table(result, cells=cells))
 
 
+@app.command()
+def grade(
+    chapters: Chapters = None,
+    submissions: Annotated[
+        Path | None, typer.Option(help="folder or zip file with what was handed in (default: an example class)")
+    ] = None,
+    assignment: Annotated[str | None, typer.Option(help="the chapter that all files belong to")] = None,
+    folder: Annotated[Path | None, typer.Option(help="where the class is graded")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="worker processes (default: one a core)")] = None,
+    runner: Annotated[str | None, typer.Option(help="judge or plain (default: as configured)")] = None,
+    again: Annotated[bool, typer.Option("--again", help="run even what has a result")] = False,
+) -> None:
+    """Grade a class: points, feedback pages, a report and the table of students by exercises."""
+    from autograder.grade import GradingError
+    from autograder.grade_command import grade_command
+
+    with _told(GradingError, KeyError, OSError):
+        grade_command(
+            chapters or (),
+            submissions=submissions,
+            assignment=assignment,
+            folder=folder,
+            jobs=jobs,
+            runner=runner,
+            again=again,
+        )
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lab(context: typer.Context) -> None:
     """Open JupyterLab at the course; further arguments go to `jupyter lab`."""
@@ -134,7 +162,8 @@ def _told(*errors: type[Exception]):
     try:
         yield
     except errors as error:
-        _fail([str(error)])
+        # a KeyError's text is the repr of its argument
+        _fail([str(error.args[0]) if isinstance(error, KeyError) else str(error)])
 
 
 @contextmanager

@@ -33,7 +33,11 @@ MIN_LINE = 12  # shorter lines ("return x", "else:") are anybody's
 MIN_TEXT = 30
 MIN_DESCRIPTION = 20
 
-_PATH = re.compile(r"(?<![\w.:/~<-])/(home|root|Users|tmp|work|mnt|srv|var|opt)/\w|\b[A-Za-z]:\\\\?\w")
+_PATH = re.compile(
+    r"(?<![\w.:/~<-])/(home|root|Users|tmp|work|mnt|srv|var|opt)/\w"
+    # known folders only: a formula may hold f:\mathbb
+    r"|\b[A-Za-z]:\\{1,2}(?i:Users|Windows|Program|Documents|Temp|Data|Python|Anaconda|Miniconda)"
+)
 _IMAGE = re.compile(r"!\[([^\]]*)\]\(")
 _IMG_TAG = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
 _ALT = re.compile(r"""\balt\s*=\s*(["'])(.*?)\1""", re.IGNORECASE | re.DOTALL)

@@ -144,7 +144,13 @@ def test_a_leak_in_an_output_or_attachment_is_found(course):
 
 
 def test_lines_that_the_author_shows_are_no_secrets(course):
-    for line in ('    """Twice x."""', "TABLE = {n: n * n for n in range(4)}", "    return x + x", "def double(x):"):
+    for line in (
+        r"# $f:\mathbb{R}^n\to\mathbb{R}$ and f:\theta",
+        '    """Twice x."""',
+        "TABLE = {n: n * n for n in range(4)}",
+        "    return x + x",
+        "def double(x):",
+    ):
         assert scanned(course, adding(line)) == []
 
 
