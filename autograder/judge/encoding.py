@@ -186,7 +186,11 @@ def _tensor_fields(value: torch.Tensor) -> list:
 
 def _bytes_of(value: torch.Tensor) -> bytes:
     flat = value.cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
-    return flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
+    if not flat.numel():
+        return b""
+    if flat.stride() != (1,):  # one entry of an expanded tensor
+        flat = flat.clone(memory_format=torch.contiguous_format).as_strided(flat.shape, (1,))
+    return flat.view(torch.uint8).numpy().tobytes()
 
 
 _ENCODERS = {

@@ -31,7 +31,7 @@ LOOK = 0.1  # seconds between two looks at the memory
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
-def supervise(wire: int, control: int, options: dict, student: Callable[[int, list[str]], None]) -> None:
+def supervise(wire: int, control: int, options: dict, student: Callable[[int, list[str], dict], None]) -> None:
     """Run `student(wire, missing walls)` in a child behind the walls and serve the judge until it ends."""
     missing: list[str] = list(options["missing"])
     sandbox.separate(missing)
@@ -49,7 +49,7 @@ def supervise(wire: int, control: int, options: dict, student: Callable[[int, li
                 own_spaces="user" not in missing,
                 own_tree="tree" not in missing,
             )
-            student(wire, missing)
+            student(wire, missing, options["limits"])
         except BaseException:
             report_failure()
         finally:

@@ -150,7 +150,7 @@ def _become_supervisor(control: socket.socket, wakers: tuple, sockets: list[int]
         os._exit(0)
 
 
-def _student(wire: int, missing: list[str]) -> None:
+def _student(wire: int, missing: list[str], limits: dict) -> None:
     """The student's process: serves the judge until it goes."""
     from .shell import Shell
     from .student import Server
@@ -158,6 +158,7 @@ def _student(wire: int, missing: list[str]) -> None:
 
     channel = Channel(socket.socket(fileno=wire))
     server = Server(channel, Shell.instance())
+    server.call_seconds = limits["call_seconds"]
     server.seed(0)
     sandbox.close_files({wire})
     channel.send(["hello", missing])
