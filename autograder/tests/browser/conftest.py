@@ -187,6 +187,26 @@ class NotebookPage:
             self.page.wait_for_timeout(100)
         return source
 
+    def move(self, control, cell, picture: str) -> str:
+        """Change one control of a widget and return the address of the new picture (the old one if none came).
+
+        A slider goes to one end, and to the other if it stood there; a list to another entry; a box flips.
+        """
+        control.scroll_into_view_if_needed()
+        if control.get_attribute("type") == "checkbox":
+            control.click()
+            return self.picture(cell, other_than=picture)
+        if control.evaluate("node => node.tagName") == "SELECT":
+            control.select_option(index=(control.evaluate("node => node.selectedIndex") + 1) % 2)
+            return self.picture(cell, other_than=picture)
+        for key in ("End", "Home"):
+            control.focus()
+            self.page.keyboard.press(key)
+            found = self.picture(cell, other_than=picture, seconds=5)
+            if found != picture:
+                return found
+        return picture
+
     def validate(self, seconds: float = 240) -> str:
         """Press nbgrader's Validate and return what its dialog says."""
         self.page.get_by_text("Validate", exact=True).first.click()
