@@ -151,15 +151,15 @@ def execute(
     return running
 
 
-def run_environment(preset: str) -> dict[str, str]:
-    """The environment in which notebooks are built and measured: headless, CPU, one preset."""
+def run_environment(preset: str, device: str = "cpu") -> dict[str, str]:
+    """The environment in which notebooks are built and measured: headless, one device, one preset."""
     if preset not in PRESETS:
         raise BuildError(f"unknown preset {preset!r}; there are {', '.join(PRESETS)}")
     kept = {k: v for k, v in os.environ.items() if k not in ("NBGRADER_EXECUTION", "COURSE_DATA")}
     return kept | {
         "COURSE_HEADLESS": "1",
         "COURSE_PRESET": preset,
-        "COURSE_DEVICE": "cpu",
+        "COURSE_DEVICE": device,
         "PYTHONHASHSEED": "0",
     }
 
