@@ -16,6 +16,7 @@ import numpy as np
 from .figures import COLOR
 
 FORWARD, BACKWARD, CLOSED = COLOR["blue"], COLOR["vermillion"], "#999999"
+SYMBOLS = {"*": "×", "/": "÷"}
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,8 @@ def _node(ax, node: Node, place: tuple[float, float], fontsize: float) -> None:
     x, y = place
     fill = "#FFFFFF" if node.parents else "#E6E6E6"
     box = {"boxstyle": "circle,pad=0.35", "facecolor": fill, "edgecolor": "#444444"}
-    ax.text(x, y, node.op or node.name, ha="center", va="center", fontsize=fontsize, bbox=box, zorder=3)
+    label = SYMBOLS.get(node.op, node.op) or node.name
+    ax.text(x, y, label, ha="center", va="center", fontsize=fontsize, bbox=box, zorder=3)
     if node.value is not None:
         ax.annotate(
             _text(node.value), (x, y), (0, 1.7 * fontsize), textcoords="offset points", ha="center",
