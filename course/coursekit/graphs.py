@@ -130,7 +130,8 @@ def _text(value) -> str:
     if isinstance(value, str):
         return value
     array = np.asarray(value)
-    return f"{array.item():.4g}" if array.size == 1 else "shape " + "×".join(map(str, array.shape))
+    # + 0.0 turns -0.0 into 0
+    return f"{array.item() + 0.0:.4g}" if array.size == 1 else "shape " + "×".join(map(str, array.shape))
 
 
 def _node(ax, node: Node, place: tuple[float, float], fontsize: float) -> None:

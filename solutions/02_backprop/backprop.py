@@ -507,31 +507,37 @@ hidden.branch_graph(branch_graph)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **Widget 1: gradient flow.** Move $x,y,z$. Then replace the square by $\max(q,x)$, in which $x$ is used
-# twice. When do $y$ and $z$ receive nothing at all? When does $x$ receive the sum of two gradients?
+# **Widget 1: gradient flow.** Move $x,y,z$. Then replace the square by $f=\max(q,x)+y$, in which $x$ and $y$
+# are used twice. When does $z$ receive nothing at all? When does $y$ receive the sum of two gradients, and
+# why does that never happen to $x$?
 
 # %% demo=true
 def gradient_flow(fig, x, y, z, use_max):
     s, q = x + y, (x + y) * z
+    places = {"x": (0, 1.3), "y": (0, 0), "z": (1, -1.3), "s": (1, 0.4), "q": (2, -0.4), "f": (3, 0.0)}
+    to_max, to_end = 0.0, 0.0
     if use_max:
-        name, value, parents = "max", max(q, x), ("q", "x")
-        dq, direct = gate_backward("max", (q, x), 1.0)
+        dm, to_end = gate_backward("add", (max(q, x), y), 1.0)
+        dq, to_max = gate_backward("max", (q, x), dm)
+        top = [Node("m", max(q, x), dm, ("q", "x"), "max", (dq, to_max)),
+            Node("f", max(q, x) + y, 1.0, ("m", "y"), "+", (dm, to_end))]
+        places |= {"y": (0, -2.2), "z": (1.2, -1.2), "m": (3, 0.9), "f": (4, -1.3)}
     else:
-        name, value, parents = "( )²", q**2, ("q",)
-        dq, direct = square_graph(x, y, z)[1]["q"], 0.0
+        dq = square_graph(x, y, z)[1]["q"]
+        top = [Node("f", q**2, 1.0, ("q",), "( )²", (dq,))]
     ds, dz = gate_backward("mul", (s, z), dq)
-    through_s, dy = gate_backward("add", (x, y), ds)
-    (dx,) = gate_backward("copy", (x,), (through_s, direct))
+    through_x, through_y = gate_backward("add", (x, y), ds)
+    (dx,), (dy,) = gate_backward("copy", (x,), (through_x, to_max)), gate_backward("copy", (y,), (through_y, to_end))
     draw_graph(fig.subplots(), [
-        Node("x", x, dx), Node("y", y, dy), Node("z", z, dz),
-        Node("s", s, ds, ("x", "y"), "+", (through_s, dy)), Node("q", q, dq, ("s", "z"), "×", (ds, dz)),
-        Node("f", value, 1.0, parents, name, (dq, direct)[: len(parents)]),
-    ], at={"x": (0, 1.3), "y": (0, 0), "z": (1, -1.3), "s": (1, 0.4), "q": (2, -0.4), "f": (3, 0.4)})
+        Node("x", x, dx), Node("y", y, dy), Node("z", z, dz), Node("s", s, ds, ("x", "y"), "+", (through_x, through_y)),
+        Node("q", q, dq, ("s", "z"), "×", (ds, dz)), *top,
+    ], at=places)
 
 
 explore(gradient_flow, "Gradient flow: blue values forward, red gradients backward, also along the edges; "
-    "dotted edges carry no gradient.", size=(8, 3.4), x=Slider(-4.0, 4.0, 1.0, 0.5),
-    y=Slider(-4.0, 4.0, 2.0, 0.5), z=Slider(-4.0, 4.0, -4.0, 0.5), use_max=Toggle(False, "max(q, x) instead of q²"))
+    "dotted edges carry no gradient.", size=(8, 4.0), x=Slider(-4.0, 4.0, 1.0, 0.5),
+    y=Slider(-4.0, 4.0, 2.0, 0.5), z=Slider(-4.0, 4.0, -4.0, 0.5),
+    use_max=Toggle(False, "max(q, x) + y instead of q²"))
 
 # %% [markdown]
 # ## 3 A reverse-mode engine
@@ -2794,11 +2800,14 @@ def saturation(fig, activation, depth, scale):
         spread.append(h.std(axis=0).mean())
     Sequential(*layers).backward(rng.normal(size=h.shape) / 64)
     norms = [np.linalg.norm(layer.dW) for layer in layers[::2]]
-    left, right = fig.subplots(1, 2)
-    left.semilogy(range(1, depth + 1), np.maximum(norms, 1e-20), marker="o", color=COLOR["vermillion"])
-    right.semilogy(range(1, depth + 1), np.maximum(spread[1::2], 1e-20), marker="s", color=COLOR["blue"])
-    left.set(title="gradient: norm of dW", xlabel="layer", ylim=(1e-8, 1e4))
-    right.set(title="signal: spread over the batch", xlabel="layer", ylim=(1e-8, 1e4))
+    left, right = fig.subplots(1, 2, sharey=True)
+    numbers = range(1, depth + 1)
+    left.semilogy(numbers, np.clip(norms, 1e-8, 1e4), marker="o", color=COLOR["vermillion"])
+    right.semilogy(numbers, np.clip(spread[1::2], 1e-8, 1e4), marker="s", color=COLOR["blue"])
+    left.set_title("gradient: norm of dW")
+    right.set_title("signal: spread over the batch")
+    for ax in (left, right):
+        ax.set(xlabel="layer", ylim=(5e-9, 2e4), xticks=numbers[:: max(1, depth // 7)])
 
 
 explore(saturation, "Gradient norm and spread of the activations in every layer of an untrained network: level "
@@ -3044,8 +3053,8 @@ def pieces_of_random_net(fig, width, depth, tent):
     x = np.linspace(lo, hi, 4001)
     ax = fig.subplots()
     ax.plot(x, relu_net(Ws, bs, x), linewidth=1.2)
-    ax.set(xlabel="x", ylabel="output", title=f"{count} pieces; {width * depth} units in one layer: at most "
-        f"{max_regions_shallow(width * depth, 1)}; possible in {depth} layers: ≥ {width**depth:,}")
+    ax.set(xlabel="x", ylabel="output", title=f"pieces: {count}.  {width * depth} units in one layer: at most "
+        f"{max_regions_shallow(width * depth, 1)}; {depth} layers can have ${width}^{{{depth}}}$ or more")
 
 
 explore(pieces_of_random_net, "A ReLU network on the line and its number of straight pieces: random deep networks "
