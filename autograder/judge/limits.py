@@ -18,6 +18,7 @@ class Limits:
     call_seconds: float = 10.0  # one call from a test into the student's code
     test_seconds: float = 60.0  # one test cell, all its calls together
     submission_seconds: float = 180.0  # all of it
+    grace: float = 2.0  # from the limit inside the student's process to the one outside, which kills
     wall_factor: float = 4.0  # a wall limit is so many times the CPU limit ...
     wall_extra: float = 10.0  # ... and so many seconds more
     memory: int = 2048 * MIB  # above what the warm process has
@@ -26,10 +27,6 @@ class Limits:
     scratch: int = 128 * MIB  # the private file system
     open_files: int = 256
     message: int = 64 * MIB  # one message on the wire
-    output_text: int = 64 * 1024  # text of one output
-    output_cell: int = 2 * MIB  # all outputs of a cell
-    output_notebook: int = 16 * MIB  # all outputs of a notebook
-    outputs_per_cell: int = 200
     replays: int = 2  # how often a killed process is started again without the offending cell
 
     def wall(self, cpu_seconds: float) -> float:

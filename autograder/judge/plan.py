@@ -45,14 +45,16 @@ def build_plan(notebook: NotebookNode, source: NotebookNode) -> tuple[list[Step]
             kind = "demo" if kind_of(cell) == "demo" else "student"
             steps.append(Step(index, kind, grade_id, _text(cell)))
     notices = []
-    before: str | None = None
-    for grade_id, own in trusted.items():
-        if grade_id not in last:
-            place = next((i + 1 for i, step in enumerate(steps) if step.grade_id == before), 0) if before else 0
-            steps.insert(place, own)
-            what = "test" if own.kind == "test" else "given"
+    place = 0
+    for cell in source.cells:  # a missing cell goes behind the cell that is before it in the source
+        grade_id = grade_id_of(cell)
+        if grade_id is None or cell.cell_type != "code":
+            continue
+        if grade_id in trusted and grade_id not in last:
+            steps.insert(place, trusted[grade_id])
+            what = "test" if trusted[grade_id].kind == "test" else "given"
             notices.append(f"The {what} cell {grade_id!r} was missing from the notebook and was put back.")
-        before = grade_id
+        place = max((i + 1 for i, step in enumerate(steps) if step.grade_id == grade_id), default=place)
     return steps, notices
 
 

@@ -196,14 +196,21 @@ class _Run:
         self.process: Process | None = None
         self.cpu_before = 0.0
         self.ended: dict[int, Gone] = {}  # steps whose cell ended the process
+        self.tested: set[int] = set()
         self.budget = Budget()
 
     def everything(self) -> None:
         """All cells, then all tests."""
         runs, copies = self.cells()
+        again = self.limits.replays
         for position, step in enumerate(self.steps):
-            if step.kind == "test":
-                self.test(step, runs[position], copies.get(position))
+            if step.kind != "test":
+                continue
+            if again and copies and self.process.has_ended():  # a test's code took all processes with it
+                again -= 1
+                _, copies = self.cells()
+            self.test(step, runs[position], copies.get(position))
+            self.tested.add(position)
         self.record.cells = runs
 
     def close(self) -> None:
@@ -249,6 +256,8 @@ class _Run:
             run.execution_count = number
             began = time.monotonic()
             try:
+                if position in self.tested:
+                    continue
                 if step.kind == "test":
                     copies[position] = self.process.copy(SEED)
                 elif position in self.ended:

@@ -32,6 +32,7 @@ WALLS = {
 }
 SCRATCH = "/tmp"
 NOBODY = 65534
+RESERVED_FILES = 32  # for a copy of a process that has left too many files open
 
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin", "/sys/devices/system/cpu")
 _ETC = (
@@ -79,7 +80,7 @@ def enclose(visible: list[str], hidden: list[str], within_hidden: list[str], mis
         missing.extend(["tree", *spaces] if not sc.LINUX else ["tree"])
         if not sc.LINUX:
             return
-    if root:
+    if root and "tree" not in missing:  # without a tree this user could not read the Python installation
         os.setgroups([])
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)
@@ -227,7 +228,6 @@ def confine(
         for kind, value in (
             ("RLIMIT_AS", size + limits["memory"] if size else 0),
             ("RLIMIT_FSIZE", limits["file_size"]),
-            ("RLIMIT_NOFILE", limits["open_files"]),
             ("RLIMIT_NPROC", limits["processes"] if own_spaces else 0),
             ("RLIMIT_CORE", None),
             ("RLIMIT_CPU", limits["submission_seconds"]),
@@ -235,6 +235,8 @@ def confine(
             if value != 0:
                 amount = int(value or 0)
                 resource.setrlimit(getattr(resource, kind), (amount, amount))
+        files = int(limits["open_files"])
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, files + RESERVED_FILES))
 
     def powers() -> None:
         if sc.LINUX:

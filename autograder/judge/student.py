@@ -11,6 +11,7 @@ import json
 import operator
 import os
 import random
+import resource
 import signal
 import socket
 import types
@@ -194,11 +195,14 @@ class Server(Peer):
 
     def copy(self) -> bool:
         """Fork; True in the copy, which talks on the socket that came with the request."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         self.channel.send(["=", "send"])
         _, files, _, _ = socket.recv_fds(self.channel.sock, 1, 1)
         pid = os.fork()
         if pid:
             os.close(files[0])
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             self.channel.send(["=", pid])
             return False
         self.channel.close()

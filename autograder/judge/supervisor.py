@@ -7,6 +7,7 @@ does.
 
     judge -> supervisor   ["cpu"]            -> ["cpu", seconds, bytes]
                           ["kill", number]      kill the process with this number inside the namespace
+                          ["why"]               why has the wire closed? -> ["why", reason], or as if it had ended
                           ["end"]            -> ["ended", reason, seconds, bytes]
     unasked, when the student's process ends: ["ended", reason, seconds, bytes]
 """
@@ -21,24 +22,28 @@ import shutil
 import signal
 import socket
 import tempfile
+import time
 import traceback
 from collections.abc import Callable
 
 from . import sandbox
 from .wire import Channel, Closed, WireError
 
+EXIT_SECONDS = 3  # to wait for a process that has closed its wire
 LOOK = 0.1  # seconds between two looks at the memory
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
 def supervise(wire: int, control: int, options: dict, student: Callable[[int, list[str], dict], None]) -> None:
     """Run `student(wire, missing walls)` in a child behind the walls and serve the judge until it ends."""
+    os.setsid()  # a signal to its process group is the student's own affair
     missing: list[str] = list(options["missing"])
     sandbox.separate(missing)
     folder = None if _own_scratch(missing) else tempfile.mkdtemp(prefix="submission-")
     child = os.fork()
     if child == 0:
         try:
+            os.setsid()
             sandbox.close_files({wire, 2})
             if folder:
                 os.chdir(folder)
@@ -82,6 +87,7 @@ class _Watch:
         self.reason = ""
         self.cpu = 0.0
         self.peak = 0
+        self.looked = time.monotonic()
 
     def serve(self) -> None:
         """Until the student's processes have ended and the judge knows."""
@@ -95,8 +101,9 @@ class _Watch:
             asked = self.channel.fileno() in ready or self.channel.has_more()
             if asked and not self.obey():
                 break
-            if not asked:
+            if time.monotonic() - self.looked > LOOK:
                 self.look_at_memory()
+                self.looked = time.monotonic()
         self.measure()
         self.kill()
         self.reap(0)
@@ -118,6 +125,13 @@ class _Watch:
                 if pid != self.child and _number_inside(pid) == message[1]:
                     with contextlib.suppress(OSError):
                         os.kill(pid, signal.SIGKILL)
+        elif message[0] == "why":
+            end = time.monotonic() + (EXIT_SECONDS if self.reason else 0.2)
+            while time.monotonic() < end:
+                if self.reap(os.WNOHANG):
+                    return False
+                time.sleep(0.005)
+            self.channel.send(["why", self.reason])
         elif message[0] == "end":
             self.reason = "end"
             return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import copy
 import functools
 from collections.abc import Iterator
 
@@ -18,7 +19,17 @@ from autograder.judge.runner import SEED, Judge, run_submission
 from autograder.judge.sandbox import WallsMissing
 from autograder.judge.testcell import Names
 
-QUICK = Limits(cell_seconds=3, call_seconds=1, test_seconds=4, submission_seconds=20, wall_factor=3, wall_extra=6)
+QUICK = Limits(
+    cell_seconds=1.5,
+    call_seconds=1,
+    test_seconds=4,
+    submission_seconds=20,
+    grace=0.5,
+    wall_factor=2,
+    wall_extra=3,
+    processes=64,
+)
+PATIENT = QUICK.with_(cell_seconds=30, call_seconds=30, submission_seconds=90)
 
 
 @functools.cache
@@ -40,11 +51,9 @@ def student(code: str = "", limits: Limits = QUICK) -> Iterator[Names]:
     try:
         status, outputs = process.run(code, 1)
         assert status == "ok", outputs
-        copy = process.copy(SEED)
-        copy.begin()
-        names = Names(copy.link)
-        names.copy_of_process = copy
-        yield names
+        apart = process.copy(SEED)
+        apart.begin()
+        yield Names(apart.link)
     finally:
         process.end()
 
@@ -96,7 +105,7 @@ def _cell(source: str, kind: str, grade_id: str | None = None, points: float | N
 
 def notebook(*cells: NotebookNode) -> NotebookNode:
     """A notebook of copies of these cells."""
-    return new_notebook(cells=[cell.copy() for cell in cells])
+    return new_notebook(cells=[copy.deepcopy(cell) for cell in cells])
 
 
 def with_answers(source: NotebookNode, **answers: str) -> NotebookNode:
