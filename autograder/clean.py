@@ -82,7 +82,9 @@ def _terminal(text: str) -> str:
     """Colour codes stay; every other control sequence goes; of a line that was overwritten the last state stays."""
     text = _CONTROL.sub("", _COLOUR.sub("", _OSC.sub("", text.replace("\r\n", "\n"))))
     lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
-    return hide_paths("\n".join(lines))
+    # Between colours, because the letter that ends a colour's code would look like the start of a relative path.
+    pieces = re.split(r"(\x1b\[[0-9;]*m)", "\n".join(lines))
+    return "".join(piece if n % 2 else hide_paths(piece) for n, piece in enumerate(pieces))
 
 
 def text_to_html(text: str) -> str:
@@ -131,12 +133,25 @@ def _image_attribute(tag: str, name: str, value: str) -> bool:
 
 
 def markdown_to_html(source: str) -> str:
-    """Markdown of a student as safe HTML. Formulas stay as they were typed.
+    """Markdown of a student as safe HTML. Formulas stay as they were typed, attached pictures become their names.
 
     Also nbconvert's `markdown2html` filter in the shipped configuration: nbgrader's own templates do not clean.
     """
-    rendered = MarkdownWithMath(renderer=IPythonRenderer(escape=False, exclude_anchor_links=True)).render(source)
+    if len(source) > MAX_TEXT:
+        return f"<pre>{escape(_cut(source))}</pre>"
+    try:
+        rendered = MarkdownWithMath(renderer=_Renderer(escape=False, exclude_anchor_links=True)).render(source)
+    except (RecursionError, ValueError, IndexError, KeyError):  # text that no parser was written for
+        return f"<pre>{escape(source)}</pre>"
     return hide_paths_in_html(clean_html(rendered))
+
+
+class _Renderer(IPythonRenderer):
+    """nbconvert's, but an attachment that is not there is no error."""
+
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        """A picture, or its description where it is no picture that may be shown."""
+        return super().image(text, url, title) if _DATA_IMAGE.fullmatch(url) else escape(text or "picture")
 
 
 def hide_paths_in_html(html: str) -> str:

@@ -29,6 +29,7 @@ from traitlets import Bool, default
 
 from autograder.clean import Budget, clean_outputs, markdown_to_html, plain_text, text_to_html
 from autograder.pages import LOOKS, code_html, lower_headings, render
+from autograder.unpack import COMPANIONS
 
 _HIDDEN = ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
 _HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*#*\s*$", re.MULTILINE)
@@ -125,7 +126,7 @@ def page(nb: NotebookNode, about: dict[str, Any], show_given: bool = False) -> s
         penalty=about.get("late_penalty", 0.0),
         groups=[group for section in sections if (group := _group(section))],
         notes=[plain_text(str(note)) for note in nb.metadata.get("autograder", {}).get("notes", [])],
-        sections=[section for section in sections if section["items"]],
+        sections=[section for section in sections if section["cells"]],
     )
 
 
@@ -138,7 +139,7 @@ def problem_page(title: str, student: str, problem: str, notes: Iterable[str] = 
 
 def _sections(nb: NotebookNode, show_given: bool) -> Iterable[dict[str, Any]]:
     """The notebook cut at the chapter's second-level headings, each with what is shown of its cells."""
-    section = {"title": "Start", "anchor": "s0", "items": []}
+    section = {"title": "Start", "anchor": "s0", "cells": []}
     number, budget = 0, Budget()
     for cell in nb.cells:
         kind = cell.metadata.get("coursekit", {}).get("kind", "")
@@ -148,15 +149,15 @@ def _sections(nb: NotebookNode, show_given: bool) -> Iterable[dict[str, Any]]:
             if found and (number or len(found[-1][1]) == 2):
                 yield section
                 number += 1
-                section = {"title": plain_text(found[-1][2]), "anchor": f"s{number}", "items": []}
+                section = {"title": plain_text(found[-1][2]), "anchor": f"s{number}", "cells": []}
         if cell.cell_type != "code":
             if changed or show_given:
                 html = lower_headings(markdown_to_html(cell.source))
-                section["items"].append({"kind": "text", "html": Markup(html)})
+                section["cells"].append({"kind": "text", "html": Markup(html)})
         elif is_grade(cell) and not is_solution(cell):
-            section["items"].append(_test_item(cell))
+            section["cells"].append(_test_item(cell))
         elif changed or show_given or any(o.output_type == "error" for o in cell.outputs):
-            section["items"].append(_code_item(cell, budget))
+            section["cells"].append(_code_item(cell, budget))
     yield section
 
 
@@ -214,7 +215,7 @@ def _test_item(cell: NotebookNode) -> dict[str, Any]:
 
 def _group(section: dict[str, Any]) -> dict[str, Any] | None:
     """A row of the summary for a section with tests."""
-    tests = [item for item in section["items"] if item["kind"] == "test"]
+    tests = [item for item in section["cells"] if item["kind"] == "test"]
     if not tests:
         return None
     points, most = sum(t["score"] for t in tests), sum(t["most"] for t in tests)
@@ -232,7 +233,7 @@ def _group(section: dict[str, Any]) -> dict[str, Any] | None:
 def keep_pages_only(assignment: str, student: str, notebooks: list[str]) -> None:
     """nbgrader's hook after a feedback folder was written: remove the submission's other files from it.
 
-    The time of the submission stays: nbgrader sees by it whether feedback is older than the submission.
+    What nbgrader's exchange wrote itself stays: feedback cannot be released without it.
     """
     for notebook in notebooks:
         graded = Path(notebook).resolve().parent
@@ -240,5 +241,5 @@ def keep_pages_only(assignment: str, student: str, notebooks: list[str]) -> None
         for path in sorted(folder.rglob("*"), reverse=True):
             if path.is_dir() and not path.is_symlink():
                 path.rmdir()
-            elif path.suffix != ".html" and path.name != "timestamp.txt":
+            elif path.suffix != ".html" and path.name not in COMPANIONS:
                 path.unlink()

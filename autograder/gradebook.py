@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,11 +215,14 @@ def _quiet_log(handler: logging.Handler) -> logging.Logger:
 
 @contextlib.contextmanager
 def _muted() -> Iterator[None]:
-    """nbgrader's pieces log to loggers of their own as well; none of that belongs into a progress bar."""
+    """nbgrader's pieces log to loggers of their own, and SQLAlchemy warns of how nbgrader uses it; none of that
+    belongs into a progress bar."""
     before = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logging.disable(before)
 

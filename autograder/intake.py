@@ -27,7 +27,7 @@ from autograder.layout import ClassFolder
 from autograder.reading import Unreadable, read_cells
 from autograder.reference import Reference
 from autograder.tables import write_csv
-from autograder.unpack import TIMESTAMP, Found, gather, visible
+from autograder.unpack import COMPANIONS, Found, gather, visible
 
 _MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<rest>.*)", re.DOTALL)
 _CANVAS = re.compile(r"(?P<name>[^_]+)(?P<late>_LATE)?_(?P<id>\d+)_(?P<file>\d+)_(?P<rest>.+)", re.IGNORECASE)
@@ -38,6 +38,7 @@ _NOISE = re.compile(
     r"exercises?|notebooks?|chapter|hw|v|version|untitled|export)?(?:\d{1,3}|(?:19|20)\d\d)?",
     re.IGNORECASE,
 )
+MAX_COMPANION = 1000
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d|feedback)", re.IGNORECASE)
 
 
@@ -117,7 +118,7 @@ def _sorted_out(files: list[Found], chapters: Sequence[Chapter], assignment: Cha
     named: list[_Named] = []
     for item in _named(files, chapters):
         chapter = assignment or item.chapter or _chapter_of(item, chapters)
-        if item.found.parts[-1] == TIMESTAMP or (item.exact_id and item.chapter not in chapters):
+        if item.found.parts[-1] in COMPANIONS or (item.exact_id and item.chapter not in chapters):
             continue
         if item.found.file is None and not _belongs_to_someone(item):
             unused.append((item.found.origin, item.found.reason or ""))
@@ -337,9 +338,10 @@ def _lay_out(item: Submission, folder: ClassFolder, in_place: Path | None, files
         if item.modified:
             stamp = item.modified.timestamp()
             os.utime(target, (stamp, stamp))
-    times = [f.file for f in files if f.file and f.parts[-1] == TIMESTAMP and f.origin.startswith(_beside(item))]
-    if times and times[0].stat().st_size < 200:
-        _put(times[0], target.with_name(TIMESTAMP))
+    for found in files:
+        near = found.parts[-1] in COMPANIONS and found.origin.startswith(_beside(item))
+        if near and found.file and found.file.stat().st_size <= MAX_COMPANION:
+            _put(found.file, target.with_name(found.parts[-1]))
     return replace(item, path=target)
 
 

@@ -54,7 +54,8 @@ class ReferenceCell:
     """One cell of the released notebook.
 
     `kind` is the builder's (setup, given, plain, demo, exercise, test, markdown); `grade_id` is None for
-    cells that nbgrader does not know; `names` are what the cell defines at its top level.
+    cells that nbgrader does not know; `heading` is the section it stands in; `names` are what the cell defines
+    at its top level.
     """
 
     index: int
@@ -85,6 +86,28 @@ class ReferenceCell:
         return defined_names(self.node.source) if self.node.cell_type == "code" else frozenset()
 
 
+@dataclass(frozen=True)
+class Exercise:
+    """The tests of one exercise: a short label for a table's column, and the section's heading."""
+
+    label: str
+    title: str
+    tests: list[ReferenceCell]
+
+    @property
+    def most(self) -> float:
+        """The points that can be had."""
+        return sum(cell.points for cell in self.tests)
+
+
+def exercise_label(grade_id: str) -> str:
+    """The exercise that a test belongs to, from its id: `ex3-engine-test` is 3, `exA-digits-test` A, `q2-test` Q."""
+    match = re.match(r"ex([0-9]+|[A-Z])\b", grade_id)
+    if match:
+        return match[1]
+    return "Q" if re.match(r"q[0-9]+\b", grade_id) else grade_id.removesuffix("-test")
+
+
 class Reference:
     """The released notebook of one chapter."""
 
@@ -100,6 +123,15 @@ class Reference:
     def read(cls, path: Path, name: str) -> Reference:
         """The reference from a released notebook on disk; `FileNotFoundError` if there is none."""
         return cls(nbformat.read(path, as_version=4), name)
+
+    @property
+    def exercises(self) -> list[Exercise]:
+        """The graded test cells by exercise, in the order of the notebook."""
+        found: dict[str, Exercise] = {}
+        for cell in self.tests:
+            label = exercise_label(cell.grade_id or "")
+            found.setdefault(label, Exercise(label, cell.heading, [])).tests.append(cell)
+        return list(found.values())
 
     @property
     def tests(self) -> list[ReferenceCell]:
@@ -118,7 +150,7 @@ def _reference_cells(cells: Iterable[NotebookNode]) -> Iterable[ReferenceCell]:
         meta = node.metadata.get("nbgrader", {})
         kind = node.metadata.get("coursekit", {}).get("kind") or _kind_from_nbgrader(node, meta)
         if node.cell_type == "markdown":
-            lines = [line for line in node.source.split("\n") if re.match(r"#{1,6} \S", line)]
+            lines = [line for line in node.source.split("\n") if re.match(r"#{1,2} \S", line)]
             heading = lines[-1].lstrip("# ").strip() if lines else heading
         points = float(meta.get("points", 0) or 0) if meta.get("grade") else 0.0
         yield ReferenceCell(index, node, kind, meta.get("grade_id"), points, heading)

@@ -15,6 +15,7 @@ import importlib.util
 import os
 import platform
 import re
+import subprocess
 import tempfile
 import time
 from importlib import metadata
@@ -124,22 +125,27 @@ class PlainRunner:
 
         started, begin = time.time(), time.monotonic()
         running = with_tests(notebook, source)
-        record = Record(key=self.key(notebook, source), started=started)
+        notices, fault = [], ""
         deadline = begin + self.limits.wall(self.limits.submission_seconds)
         try:
             _execute(running, self.limits.wall(self.limits.cell_seconds), deadline)
         except _OutOfTime:
-            record.notices.append("The time for the whole notebook was used up; the last cells were not run.")
+            notices.append("The time for the whole notebook was used up; the last cells were not run.")
         except (DeadKernelError, CellExecutionError, CellTimeoutError, RuntimeError) as error:
             at = _last_run(running)
             what = "the Python process ended" if isinstance(error, DeadKernelError) else type(error).__name__
-            record.gradable, record.error = False, f"The notebook could not be run to its end: {what} in cell {at}."
-        budget = Budget()
-        record.cells = [_cell_run(index, cell, budget) for index, cell in enumerate(running.cells)]
-        if record.gradable:
-            record.tests = [_result(cell) for cell in running.cells if _is_test(cell)]
-        record.seconds = time.monotonic() - begin
+            fault = f"The notebook could not be run to its end: {what} in cell {at}."
+        record = record_of(running, self.key(notebook, source), fault)
+        record.notices, record.started, record.seconds = notices, started, time.monotonic() - begin
         return record
+
+
+def record_of(running: NotebookNode, key: str, fault: str = "") -> Record:
+    """The record of a notebook that was run; `fault` says why it cannot be graded, if so."""
+    budget = Budget()
+    cells = [_cell_run(index, cell, budget) for index, cell in enumerate(running.cells)]
+    tests = [_result(cell) for cell in running.cells if _is_test(cell)] if not fault else []
+    return Record(key=key, gradable=not fault, error=fault, tests=tests, cells=cells)
 
 
 # ------------------------------------------------------------------------------------------- what a key needs
@@ -166,7 +172,8 @@ def checks_text(source: NotebookNode) -> str:
     """The hidden-test modules that the source notebook's test cells import, as text."""
     names = sorted({name for cell in source.cells for name in _CHECKS.findall(cell.source)})
     here = Path(__file__).resolve().parent / "checks"
-    return "\n".join(f"{n}\n{(here / f'{n}.py').read_text('utf-8')}" for n in names if (here / f"{n}.py").exists())
+    files = [file for name in names for file in (here / f"{name}.py", *sorted((here / name).rglob("*.py")))]
+    return "\n".join(f"{file.relative_to(here)}\n{file.read_text('utf-8')}" for file in files if file.exists())
 
 
 # ------------------------------------------------------------------------------------------------- running
@@ -230,7 +237,7 @@ def _execute(running: NotebookNode, cell_seconds: float, deadline: float) -> Non
         )
         client.on_cell_execute = check_time
         client.on_cell_executed = _keep_error
-        client.execute(env=grading_environment())
+        client.execute(env=grading_environment(), stderr=subprocess.DEVNULL)
 
 
 def _keep_error(cell: NotebookNode, cell_index: int, execute_reply: dict[str, Any]) -> None:

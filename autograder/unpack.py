@@ -22,7 +22,8 @@ MAX_MEMBER = 64 * 1024 * 1024
 MAX_TOTAL = 8 * 1024 * 1024 * 1024
 MAX_DEPTH = 3
 MAX_RATIO = 200
-TIMESTAMP = "timestamp.txt"
+# What nbgrader's exchange writes beside a submission; it is needed again when feedback goes back.
+COMPANIONS = ("timestamp.txt", "submission_secret.txt")
 _SMALL = 1024 * 1024
 _SKIPPED = ("__MACOSX", ".ipynb_checkpoints", "__pycache__", ".git")
 _NOTEBOOK_ENDS = (".ipynb", ".ipynb.txt", ".ipynb.json", ".json")
@@ -53,8 +54,8 @@ class Found:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether the file is copied: notebooks, and the time that nbgrader's exchange writes beside them."""
-        return self.is_notebook or self.parts[-1] == TIMESTAMP
+        """Whether the file is copied: notebooks, and what nbgrader's exchange writes beside them."""
+        return self.is_notebook or self.parts[-1] in COMPANIONS
 
 
 def visible(name: str) -> str:

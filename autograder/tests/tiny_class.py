@@ -5,14 +5,18 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+import time
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
+from nbformat.v4 import new_output
 
 from autograder.build import expand
 from autograder.course import ROOT, Chapter
+from autograder.judge.record import Record
 from autograder.release import student_text
+from autograder.runners import PlainRunner, record_of, with_tests
 from autograder.source import parse_source
 
 FOLDER = "91_tiny"
@@ -156,3 +160,34 @@ def write(notebook: NotebookNode, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False), encoding="utf-8")
     return path
+
+
+class QuickRunner(PlainRunner):
+    """The plain runner without a kernel: cells are executed in this process. For tests of everything around it."""
+
+    def run(self, notebook: NotebookNode, source: NotebookNode) -> Record:
+        """The record, as the plain runner would make it for code that only defines and asserts."""
+        running, space, count = with_tests(notebook, source), {}, 0
+        for node in running.cells:
+            if node.cell_type == "code" and "tags" not in node.metadata:
+                count += 1
+                node.execution_count = count
+                try:
+                    exec(node.source, space)
+                except Exception as error:
+                    node.outputs = [new_output("error", ename=type(error).__name__, evalue=str(error), traceback=[])]
+        return record_of(running, self.key(notebook, source))
+
+
+class SlowedRunner(QuickRunner):
+    """A quick runner that takes long enough to be killed."""
+
+    def run(self, notebook: NotebookNode, source: NotebookNode) -> Record:
+        """As the quick runner, a little later."""
+        time.sleep(0.3)
+        return super().run(notebook, source)
+
+
+def make_slowed_runner(name: str) -> SlowedRunner:
+    """In the place of `make_runner`, in this process and in its workers."""
+    return SlowedRunner()

@@ -1,0 +1,379 @@
+"""`autograder grade`: a class of submissions from files to grades, feedback pages and a report.
+
+    take in -> [check and repair -> run] in worker processes -> gradebook, feedback -> table, report, CSV
+
+Workers only write records, one file each in one step; this process alone writes the gradebook. So it can be
+killed at any moment: the next run finds what has a record (not run again), what the gradebook already has (not
+written again) and does the rest. A submission is done again when its file, the chapter, the tests or the
+environment changed.
+
+Nothing is ever a silent zero: who could not be graded is listed with the reason, gets a feedback page that says
+so, and has no grade in the gradebook.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from filelock import FileLock, Timeout
+
+from autograder.course import ROOT, Chapter
+from autograder.gradebook import ClassGradebook, GradebookError, Scores
+from autograder.intake import MAX_COMPANION, Intake, Submission, take_in
+from autograder.judge.limits import Limits
+from autograder.judge.record import Record, content_key, write_atomically
+from autograder.layout import ClassFolder
+from autograder.pool import Failure, Pool
+from autograder.reference import Reference
+from autograder.runners import Runner, checks_text, environment, make_runner
+from autograder.submission import check_file
+from autograder.unpack import COMPANIONS
+
+_OWN_CODE = ("reading", "reference", "submission", "steps", "feedback", "clean", "pages")
+
+
+class GradingError(RuntimeError):
+    """The class cannot be graded at all; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one submission.
+
+    `graded` is False where there is no grade, for `reason`; `fresh` where this run did the work; `ran` where the
+    student's code was run (and not taken from a record). `notes` are what the student is told about the file.
+    """
+
+    submission: Submission
+    graded: bool
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    fresh: bool = True
+    ran: bool = False
+    key: str = ""
+
+
+@dataclass
+class ChapterResult:
+    """A graded chapter: the reference, one outcome a student, the gradebook's scores and the records."""
+
+    chapter: Chapter
+    reference: Reference
+    outcomes: list[Outcome]
+    scores: dict[str, Scores] = field(default_factory=dict)
+    records: dict[str, Record] = field(default_factory=dict)
+
+
+@dataclass
+class ClassResult:
+    """All graded chapters of a class, and the files that were not used."""
+
+    folder: ClassFolder
+    chapters: list[ChapterResult]
+    intake: Intake
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """All outcomes, chapter by chapter."""
+        return [outcome for result in self.chapters for outcome in result.outcomes]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What a worker needs to check and run one submission; plain data, because it crosses to another process."""
+
+    student: str
+    assignment: str
+    file: Path
+    released: Path
+    source: Path
+    checked: Path
+    records: Path
+    again: bool
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A worker's answer: a `problem` with the file, an `error` while running, or the key of the record."""
+
+    key: str = ""
+    problem: str = ""
+    error: str = ""
+    notes: tuple[str, ...] = ()
+    ran: bool = False
+
+
+Watch = Callable[[Outcome, int, int], None]
+
+
+def grade(
+    chapters: Sequence[Chapter],
+    submissions: Path | None,
+    folder: ClassFolder,
+    *,
+    assignment: Chapter | None = None,
+    jobs: int | None = None,
+    runner: str | None = None,
+    again: bool = False,
+    course_root: Path = ROOT,
+    watch: Watch | None = None,
+) -> ClassResult:
+    """Grade what lies in `submissions` (default: what was collected into the class folder) for these chapters.
+
+    `jobs` is the number of worker processes (default: one a core; 0: in this process, for debugging), `runner`
+    overrides the configured one, `again` runs even what has a record. `watch(outcome, done, total)` is called
+    after each submission. Raises `GradingError` if the class cannot be graded at all, for instance while another
+    process grades it.
+    """
+    folder.grading.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder.grading / "lock", timeout=0):
+            book = ClassGradebook(folder, course_root / "nbgrader_config.py", course_root, runner)
+            intake = _take_in(submissions or folder.submitted, folder, chapters, assignment)
+            return _Grading(folder, book, intake, _jobs(jobs), again, watch).run(chapters)
+    except Timeout:
+        raise GradingError("This class is being graded by another process; wait for it to end.") from None
+
+
+def _jobs(wanted: int | None) -> int:
+    return (os.cpu_count() or 1) if wanted is None else max(0, wanted)
+
+
+def _take_in(source: Path, folder: ClassFolder, chapters: Sequence[Chapter], assignment: Chapter | None) -> Intake:
+    try:
+        return take_in(source, folder, chapters, assignment)
+    except (FileNotFoundError, ValueError) as error:
+        raise GradingError(f"No submissions: {error}") from None
+
+
+class _Grading:
+    """One run of `grade`, with the lock held."""
+
+    def __init__(
+        self, folder: ClassFolder, book: ClassGradebook, intake: Intake, jobs: int, again: bool, watch: Watch | None
+    ):
+        self.folder, self.book, self.intake, self.jobs, self.again = folder, book, intake, jobs, again
+        self.watch = watch or (lambda outcome, done, total: None)
+        self.done = 0
+
+    def run(self, chapters: Sequence[Chapter]) -> ClassResult:
+        wanted = [c for c in chapters if any(s.chapter == c for s in self.intake.submissions)]
+        return ClassResult(self.folder, [self._chapter(chapter) for chapter in wanted], self.intake)
+
+    def _chapter(self, chapter: Chapter) -> ChapterResult:
+        for path in (chapter.solution_notebook, chapter.student_notebook):
+            if not path.exists():
+                raise GradingError(f"{chapter.folder} is not built: run `autograder build {chapter.folder}`.")
+        basis = _basis(chapter, self.book.runner)
+        released = self._prepared(chapter, basis)
+        result = ChapterResult(chapter, Reference.read(released, chapter.folder), [])
+        tasks: dict[_Task, Submission] = {}
+        for item in self.intake.submissions:
+            if item.chapter != chapter:
+                continue
+            known = None if self.again else self._unchanged(item, basis)
+            if item.path is None or known:
+                self._tell(result, known or self._failed(item, _Done(problem=item.problem or "")))
+            else:
+                tasks[self._task(item, released)] = item
+        for task, done in self._run(list(tasks)):
+            self._tell(result, self._settled(tasks[task], done, basis))
+        result.outcomes.sort(key=lambda outcome: outcome.submission.student)
+        result.scores = self.book.scores(chapter)
+        keys = {outcome.submission.student: outcome.key for outcome in result.outcomes if outcome.key}
+        loaded = {student: Record.load(self.folder.records / f"{key}.json") for student, key in keys.items()}
+        result.records = {student: record for student, record in loaded.items() if record}
+        return result
+
+    def _tell(self, result: ChapterResult, outcome: Outcome) -> None:
+        result.outcomes.append(outcome)
+        self.done += 1
+        self.watch(outcome, self.done, len(self.intake.submissions))
+
+    # ------------------------------------------------------------------------------------------ gradebook
+
+    def _prepared(self, chapter: Chapter, basis: str) -> Path:
+        """The released notebook that the gradebook knows, after telling the gradebook of a changed chapter."""
+        state = self.folder.state / chapter.folder / "_chapter.json"
+        released = self.folder.grading / "release" / chapter.folder / f"{chapter.topic}.ipynb"
+        if _read_state(state).get("basis") != basis or not released.exists():
+            try:
+                released = self.book.prepare(chapter)
+            except GradebookError as error:
+                raise GradingError(
+                    f"The gradebook refused {chapter.folder}: {error}. Cells of a chapter cannot be added or removed "
+                    "once submissions were graded; grade into a new class folder (--folder)."
+                ) from None
+            _write_state(state, {"basis": basis})
+        return released
+
+    def _settled(self, item: Submission, done: _Done | Failure, basis: str) -> Outcome:
+        """Write one submission's result into the gradebook and its feedback page."""
+        if isinstance(done, Failure):
+            if done.setup:
+                raise GradingError(done.reason)
+            done = _Done(error=f"The grading did not work: {done.reason}")
+        if done.problem or done.error:
+            outcome = self._failed(item, done)
+        else:
+            try:
+                self.book.write(item.student, item.chapter, item.name)
+                self.book.feedback(item.student, item.chapter)
+            except GradebookError as error:
+                done = replace(done, error=f"The grading did not work: {error}")
+                outcome = self._failed(item, done)
+            else:
+                outcome = Outcome(item, True, notes=_notes(item, done), ran=done.ran, key=done.key)
+        if not done.error:  # what failed for a reason of ours or of the machine is tried again next time
+            state = {"file": _digest(item.path), "basis": basis, "intake": list(item.notes), **asdict(done)}
+            _write_state(self._state(item), state)
+        return outcome
+
+    def _failed(self, item: Submission, done: _Done) -> Outcome:
+        from autograder.feedback import problem_page
+
+        reason = done.problem or done.error
+        page = self.folder.feedback / item.student / item.chapter.folder / f"{item.chapter.topic}.html"
+        notes = _notes(item, done)
+        if item.path:
+            _copy_companions(item.path, page.parent)
+        write_atomically(page, problem_page(item.chapter.title, item.name or item.student, reason, notes))
+        return Outcome(item, False, reason, notes, ran=done.ran)
+
+    # -------------------------------------------------------------------------------------------- running
+
+    def _task(self, item: Submission, released: Path) -> _Task:
+        checked = self.folder.checked / item.student / item.chapter.folder / f"{item.chapter.topic}.ipynb"
+        source = item.chapter.solution_notebook
+        return _Task(
+            item.student, item.chapter.folder, item.path, released, source, checked, self.folder.records, self.again
+        )
+
+    def _run(self, tasks: list[_Task]) -> Iterable[tuple[_Task, Any]]:
+        if not tasks:
+            return
+        if not self.jobs:
+            with make_runner(self.book.runner) as runner:
+                yield from ((task, check_and_run(runner, task)) for task in tasks)
+            return
+        make = functools.partial(make_runner, self.book.runner)
+        limits = Limits()
+        longest = limits.wall(limits.submission_seconds) + 120
+        with Pool[_Task](min(self.jobs, len(tasks)), make, check_and_run, longest) as pool:
+            yield from pool.run(tasks)
+
+    # ---------------------------------------------------------------------------------------------- state
+
+    def _state(self, item: Submission) -> Path:
+        return self.folder.state / item.chapter.folder / f"{item.student}.json"
+
+    def _unchanged(self, item: Submission, basis: str) -> Outcome | None:
+        """The outcome of an earlier run, if everything that it depended on is as it was."""
+        if item.path is None:
+            return None
+        state = _read_state(self._state(item))
+        if state.get("basis") != basis or state.get("intake") != list(item.notes):
+            return None
+        if state.get("file") != _digest(item.path):
+            return None
+        name = f"{item.chapter.topic}"
+        page = self.folder.feedback / item.student / item.chapter.folder / f"{name}.html"
+        graded = self.folder.autograded / item.student / item.chapter.folder / f"{name}.ipynb"
+        if not page.exists() or not (state.get("problem") or graded.exists()):
+            return None
+        done = _Done(state.get("key", ""), state.get("problem", ""), notes=tuple(state.get("notes", ())))
+        notes = _notes(item, done)
+        return Outcome(item, not done.problem, done.problem, notes, fresh=False, key=done.key)
+
+
+# -------------------------------------------------------------------------------------------------- in workers
+
+
+def check_and_run(runner: Runner, task: _Task) -> _Done:
+    """Check and repair one submitted file and make sure that it has a record. Runs in a worker process."""
+    checked = check_file(task.file, _reference(task.released, task.assignment))
+    if checked.notebook is None:
+        return _Done(problem=checked.problem or "", notes=checked.notes)
+    write_atomically(task.checked, nbformat.writes(checked.notebook) + "\n")
+    _copy_companions(task.file, task.checked.parent)
+    source = nbformat.read(task.source, as_version=4)
+    key = runner.key(checked.notebook, source)
+    path = task.records / f"{key}.json"
+    record = None if task.again else Record.load(path)
+    ran = record is None or not record.gradable
+    if ran:
+        record = runner.run(checked.notebook, source)
+        if not record.gradable:
+            return _Done(error=record.error, notes=checked.notes, ran=True)
+        record.save(path)
+    return _Done(key, notes=(*checked.notes, *record.notices), ran=ran)
+
+
+@functools.lru_cache(maxsize=4)
+def _reference(path: Path, name: str) -> Reference:
+    return Reference.read(path, name)
+
+
+def _copy_companions(file: Path, folder: Path) -> None:
+    """Copy what nbgrader's exchange wrote beside a submission, except a time that would make nbgrader fail."""
+    for name in COMPANIONS:
+        path = file.with_name(name)
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_COMPANION:
+            continue
+        text = path.read_bytes().decode("utf-8", "replace").strip()
+        if name != "timestamp.txt" or _is_time(text):
+            write_atomically(folder / name, text)
+
+
+def _is_time(text: str) -> bool:
+    from nbgrader.utils import parse_utc
+
+    try:
+        parse_utc(text)
+    except (ValueError, OverflowError, TypeError):
+        return False
+    return True
+
+
+# ----------------------------------------------------------------------------------------------------- helpers
+
+
+def _basis(chapter: Chapter, runner: str) -> str:
+    """What a grade depends on beside the submission: the chapter, its tests, the runner, the environment, our code."""
+    here = Path(__file__).resolve().parent
+    source = nbformat.read(chapter.solution_notebook, as_version=4)
+    cells = [f"{c['id']} {c.metadata.get('nbgrader')} {c.source}" for c in source.cells]
+    released = chapter.student_notebook.read_bytes()
+    own = [(here / f"{name}.py").read_bytes() for name in _OWN_CODE]
+    own += [path.read_bytes() for path in sorted((here / "judge").glob("*.py"))]
+    own += [path.read_bytes() for path in sorted((here / "templates").iterdir())]
+    return content_key(runner, environment(), checks_text(source), released, *cells, *own)
+
+
+def _notes(item: Submission, done: _Done) -> tuple[str, ...]:
+    """What the student is told about the file: how it was chosen, then what was repaired in it."""
+    return (*item.notes, *done.notes)
+
+
+def _digest(path: Path | None) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write_state(path: Path, state: dict[str, Any]) -> None:
+    write_atomically(path, json.dumps(state, ensure_ascii=False))

@@ -1,0 +1,376 @@
+"""A class from files to grades: what is graded, what is not and why, again and again, also after being killed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from filelock import FileLock
+
+from autograder.grade import GradingError, grade
+from autograder.gradebook import ClassGradebook
+from autograder.judge.record import Record
+from autograder.layout import ClassFolder
+from autograder.report import write_reports
+from autograder.tests import tiny_class
+from autograder.tests.tiny_class import SECRET, QuickRunner, answered, released, without_metadata, write
+
+WARNS = """
+def double(x):
+    import sys, warnings
+    warnings.warn("a warning costs nothing")
+    print("neither does stderr", file=sys.stderr)
+    return 2 * x
+"""
+
+
+def hand_in(chapter, inbox: Path) -> None:
+    """A small class in one flat folder."""
+    write(answered(chapter), inbox / "tiny_ada.ipynb")
+    write(released(chapter), inbox / "tiny_open.ipynb")
+    wrong = {"ex1_double": "def double(x):\n    return abs(2 * x)", "q1": 'answer_one = "a"'}
+    write(answered(chapter, **wrong), inbox / "tiny_wrong.ipynb")
+    write(answered(chapter, ex1_double=WARNS), inbox / "tiny_warns.ipynb")
+    write(without_metadata(answered(chapter)), inbox / "tiny_colab.ipynb")
+    first = answered(chapter)
+    first.cells.insert(1, nbformat.v4.new_code_cell("raise RuntimeError('the set-up fails')", id="raises"))
+    write(first, inbox / "tiny_raises.ipynb")
+    leaver = answered(chapter)
+    leaver.cells.insert(1, nbformat.v4.new_code_cell("import os\nos._exit(3)", id="leaves"))
+    write(leaver, inbox / "tiny_leaves.ipynb")
+    (inbox / "tiny_damaged.ipynb").write_text('{"cells": [', encoding="utf-8")
+    (inbox / "tiny_empty.ipynb").touch()
+    (inbox / "notes.txt").write_text("no notebook", encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    return tiny_class.make_course(tmp_path_factory.mktemp("course"))
+
+
+@pytest.fixture(scope="module")
+def graded(course, tmp_path_factory):
+    """The class, graded once by the plain runner."""
+    base = tmp_path_factory.mktemp("class")
+    hand_in(course, base / "inbox")
+    seen = []
+    result = run(course, base, watch=lambda *event: seen.append(event))
+    return base, result, seen
+
+
+def run(course, base: Path, **options):
+    options = {"jobs": 2, "runner": "plain"} | options
+    return grade([course], base / "inbox", ClassFolder(base / "class"), course_root=course.root, **options)
+
+
+def outcomes(result):
+    return {outcome.submission.student: outcome for outcome in result.outcomes}
+
+
+# --------------------------------------------------------------------------------------------- a graded class
+
+
+def test_everyone_has_a_grade_or_a_reason(graded):
+    _, result, _ = graded
+    found = outcomes(result)
+    assert {s for s, o in found.items() if o.graded} == {"ada", "open", "wrong", "warns", "colab", "raises"}
+    assert "empty" in found["empty"].reason
+    assert "damaged" in found["damaged"].reason
+    assert "process ended" in found["leaves"].reason
+    assert dict(result.intake.unused) == {"notes.txt": "is not a notebook"}
+
+
+def test_the_gradebook_has_the_points_of_every_test(graded):
+    _, result, _ = graded
+    scores = {student: list(score.points.values()) for student, score in result.chapters[0].scores.items()}
+    full = [4.0, 3.0, 3.0, 2.0]
+    assert scores == {
+        "ada": full,
+        "colab": full,
+        "raises": full,
+        "warns": full,  # nbgrader itself gives 0 for anything on stderr
+        "open": [0.0, 0.0, 0.0, 0.0],
+        "wrong": [0.0, 3.0, 3.0, 0.0],
+    }
+
+
+def test_who_could_not_be_graded_has_no_row_in_the_gradebook(graded):
+    base, _, _ = graded
+    with sqlite3.connect(base / "class" / "gradebook.db") as database:
+        students = {row[0] for row in database.execute("select student_id from submitted_assignment")}
+    assert students == {"ada", "open", "wrong", "warns", "colab", "raises"}
+
+
+def test_the_progress_counts_every_submission_once(graded):
+    _, result, seen = graded
+    assert [done for _, done, _ in seen] == list(range(1, 10))
+    assert {total for _, _, total in seen} == {9}
+    assert {o.submission.student for o, _, _ in seen} == set(outcomes(result))
+
+
+def test_the_input_is_untouched(graded, course, tmp_path):
+    base, _, _ = graded
+    hand_in(course, tmp_path)
+    now = {p.name: p.read_bytes() for p in (base / "inbox").iterdir()}
+    assert now == {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+
+
+def test_every_student_gets_a_page_without_secrets_or_paths(graded):
+    base, result, _ = graded
+    for student, outcome in outcomes(result).items():
+        page = (base / "class" / "feedback" / student / course_folder(result) / "tiny.html").read_text("utf-8")
+        assert SECRET not in page and "HIDDEN" not in page and "_oracle" not in page
+        assert str(base) not in page and "/tmp/" not in page
+        assert "<script" not in page
+        if not outcome.graded:
+            assert "could not be graded" in page
+    wrong = (base / "class" / "feedback" / "wrong" / course_folder(result) / "tiny.html").read_text("utf-8")
+    assert "double is wrong for a negative number" in wrong
+    assert "6 of 12 points" in wrong
+
+
+def course_folder(result):
+    return result.chapters[0].chapter.folder
+
+
+def test_experiments_are_not_run_and_everything_else_is(graded):
+    base, _, _ = graded
+    notebook = nbformat.read(base / "class" / "autograded" / "ada" / "91_tiny" / "tiny.ipynb", as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert (cell.execution_count is None) == (cell.metadata.coursekit.kind == "demo")
+
+
+def test_the_autograded_notebook_is_nbgraders_with_hidden_tests(graded):
+    base, _, _ = graded
+    text = (base / "class" / "autograded" / "wrong" / "91_tiny" / "tiny.ipynb").read_text("utf-8")
+    assert SECRET in text
+
+
+def test_repairs_are_told_to_the_student(graded):
+    base, result, _ = graded
+    assert any("recognised by their content" in note for note in outcomes(result)["colab"].notes)
+    page = (base / "class" / "feedback" / "colab" / "91_tiny" / "tiny.html").read_text("utf-8")
+    assert "recognised by their content" in page
+
+
+def test_the_reports_agree_with_the_gradebook(graded):
+    _, result, _ = graded
+    page, table = write_reports(result)
+    assert "could not be graded" in page.read_text("utf-8")
+    with table.open(encoding="utf-8") as file:
+        rows = {row["student"]: row for row in csv.DictReader(file)}
+    assert rows["wrong"]["total"] == "6" and rows["wrong"]["ex1-double-test (4)"] == "0"
+    assert rows["damaged"]["total"] == "" and rows["damaged"]["status"] == "not graded"
+    assert rows["ada"]["exercise 2 (6)"] == "6"
+
+
+def test_nbgraders_own_export_works(graded, course, tmp_path):
+    base, _, _ = graded
+    book = ClassGradebook(ClassFolder(base / "class"), course.root / "nbgrader_config.py", course.root)
+    book.export(tmp_path / "grades.csv")
+    rows = list(csv.DictReader((tmp_path / "grades.csv").open()))
+    assert {row["student_id"]: float(row["score"]) for row in rows if row["assignment"] == "91_tiny"}["wrong"] == 6
+
+
+# ------------------------------------------------------------------------------------------------------ reruns
+
+
+@pytest.fixture(scope="module")
+def graded_small(course, tmp_path_factory):
+    """A class of two, graded in this process: these tests are about what is done again, not about kernels."""
+    base = tmp_path_factory.mktemp("small")
+    write(answered(course), base / "inbox" / "tiny_ada.ipynb")
+    write(released(course), base / "inbox" / "tiny_bob.ipynb")
+    with pytest.MonkeyPatch.context() as patch:
+        quick(patch)
+        again(course, base)
+    return base
+
+
+@pytest.fixture
+def small(graded_small, tmp_path, monkeypatch):
+    """A copy of that class for one test."""
+    quick(monkeypatch)
+    shutil.copytree(graded_small, tmp_path / "small")
+    return tmp_path / "small"
+
+
+def quick(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("autograder.grade.make_runner", lambda name: QuickRunner())
+    patch.setattr("autograder.steps.make_runner", lambda name: QuickRunner())
+
+
+def again(course, base: Path, **options):
+    """Grade the small class once more."""
+    return run(course, base, jobs=0, **options)
+
+
+def test_a_second_run_does_nothing_again(course, small):
+    before = stamps(small / "class")
+    result = again(course, small)
+    assert [(o.graded, o.fresh, o.ran) for o in result.outcomes] == [(True, False, False)] * 2
+    assert result.chapters[0].scores["ada"].total == 12
+    after = stamps(small / "class")
+    assert {p for p in before if before[p] != after.get(p)} <= {"grading/uploads.csv", "grading/lock"}
+
+
+def stamps(folder: Path):
+    return {p.relative_to(folder).as_posix(): p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
+
+
+def test_only_what_changed_is_graded_again(course, small):
+    write(answered(course, q1='answer_one = "b"'), small / "inbox" / "tiny_bob.ipynb")
+    result = again(course, small)
+    assert {s: o.ran for s, o in outcomes(result).items()} == {"ada": False, "bob": True}
+    assert result.chapters[0].scores["bob"].total == 12
+
+
+def test_the_same_content_is_not_run_twice_but_counts_for_both(course, small):
+    write(answered(course), small / "inbox" / "tiny_cat.ipynb")
+    result = again(course, small)
+    assert outcomes(result)["cat"].fresh and not outcomes(result)["cat"].ran
+    assert result.chapters[0].scores["cat"].total == 12
+
+
+def test_again_runs_everything(course, small):
+    assert all(o.ran for o in again(course, small, again=True).outcomes)
+
+
+def test_manual_scores_survive_and_count(course, small):
+    from nbgrader.api import Gradebook
+
+    with Gradebook(f"sqlite:///{small / 'class' / 'gradebook.db'}") as book:
+        grade_row = book.find_grade("q1-test", "tiny", "91_tiny", "bob")
+        grade_row.manual_score = 1.5
+        book.db.commit()
+    assert again(course, small).chapters[0].scores["bob"].total == 1.5
+    changed = again(course, small, again=True).chapters[0].scores["bob"]
+    assert changed.total == 1.5 and changed.needs_manual
+
+
+def test_a_broken_resubmission_keeps_the_earlier_grade_and_says_so(course, small):
+    (small / "inbox" / "tiny_ada.ipynb").write_text("{", encoding="utf-8")
+    result = again(course, small)
+    assert not outcomes(result)["ada"].graded
+    assert result.chapters[0].scores["ada"].total == 12
+    _, table = write_reports(result)
+    assert "the earlier grade stays" in table.read_text("utf-8")
+
+
+def test_a_changed_test_is_graded_again(course, small):
+    source = nbformat.read(course.solution_notebook, as_version=4)
+    text = course.solution_notebook.read_text("utf-8")
+    try:
+        tiny_class.cell(source, "q1-test").source += "\n"
+        tiny_class.cell(source, "q1-test").source = "assert answer_one == 'never'"
+        course.solution_notebook.write_text(nbformat.writes(source), encoding="utf-8")
+        result = again(course, small)
+        assert all(o.ran for o in result.outcomes)
+        assert result.chapters[0].scores["ada"].total == 10
+    finally:
+        course.solution_notebook.write_text(text, encoding="utf-8")
+
+
+def test_added_cells_are_refused_with_advice_once_there_are_grades(course, small):
+    source = nbformat.read(course.solution_notebook, as_version=4)
+    text = course.solution_notebook.read_text("utf-8")
+    try:
+        tiny_class.cell(source, "q1-test").metadata.nbgrader.grade_id = "q2-test"
+        course.solution_notebook.write_text(nbformat.writes(source), encoding="utf-8")
+        with pytest.raises(GradingError, match="--folder"):
+            again(course, small)
+    finally:
+        course.solution_notebook.write_text(text, encoding="utf-8")
+
+
+def test_two_graders_do_not_write_at_once(course, small):
+    with FileLock(small / "class" / "grading" / "lock"), pytest.raises(GradingError, match="another process"):
+        again(course, small)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"schema": 1}', b"\xff\xfe"])
+def test_a_damaged_record_is_made_again(course, small, content):
+    for path in (small / "class" / "grading" / "records").iterdir():
+        path.write_bytes(content)
+    for path in (small / "class" / "grading" / "state" / "91_tiny").glob("[!_]*"):
+        path.write_bytes(content)
+    result = again(course, small)
+    assert all(o.graded and o.ran for o in result.outcomes)
+
+
+def test_a_missing_class_or_chapter_is_a_clear_error(course, tmp_path):
+    with pytest.raises(GradingError, match="No submissions"):
+        again(course, tmp_path)
+    write(answered(course), tmp_path / "inbox" / "tiny_ada.ipynb")
+    course.student_notebook.rename(course.student_notebook.with_suffix(".away"))
+    try:
+        with pytest.raises(GradingError, match="is not built"):
+            again(course, tmp_path)
+    finally:
+        course.student_notebook.with_suffix(".away").rename(course.student_notebook)
+
+
+# -------------------------------------------------------------------------------------------------- being killed
+
+KILLED = """
+import sys
+from pathlib import Path
+from autograder import grade as module
+from autograder.course import Chapter
+from autograder.grade import grade
+from autograder.layout import ClassFolder
+from autograder.tests.tiny_class import make_slowed_runner
+
+module.make_runner = make_slowed_runner
+if __name__ == "__main__":
+    base, root = Path(sys.argv[1]), Path(sys.argv[2])
+    chapter = Chapter("91_tiny", "A tiny chapter", 12, root)
+    grade([chapter], base / "inbox", ClassFolder(base / "class"), jobs=2, runner="plain", course_root=root)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")
+def test_killed_at_any_moment_nothing_is_lost_or_done_twice(course, tmp_path, monkeypatch):
+    """Each notebook leaves a mark at its end; a submission with a record must never run again."""
+    marks, script = tmp_path / "marks", tmp_path / "killed.py"
+    marks.mkdir()
+    script.write_text(KILLED, encoding="utf-8")
+    for n in range(6):
+        notebook = answered(course)
+        mark = f"open({str(marks)!r} + '/s{n}', 'a').write('x')"
+        notebook.cells.append(nbformat.v4.new_code_cell(mark))
+        write(notebook, tmp_path / "inbox" / f"tiny_s{n}.ipynb")
+    records = tmp_path / "class" / "grading" / "records"
+    for wanted in (1, 4):
+        process = subprocess.Popen([sys.executable, str(script), str(tmp_path), str(course.root)])
+        deadline = time.monotonic() + 120
+        while len(list(records.glob("*.json"))) < wanted and process.poll() is None:
+            assert time.monotonic() < deadline, "the class is not being graded"
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    finished = {p.stem for p in records.glob("*.json")}
+    before = {p.name: len(p.read_text()) for p in marks.iterdir()}
+    done_before = {json.loads((records / f"{key}.json").read_text())["key"] for key in finished}
+    quick(monkeypatch)
+    result = again(course, tmp_path)
+    assert [o.graded for o in result.outcomes] == [True] * 6
+    assert {s.total for s in result.chapters[0].scores.values()} == {12}
+    for outcome in result.outcomes:
+        student = outcome.submission.student
+        ran_now = len((marks / student).read_text()) - before.get(student, 0)
+        assert ran_now == (0 if outcome.key in done_before else 1)
+        assert Record.load(records / f"{outcome.key}.json").points == 12
+    assert not list(records.glob("*.part")) or all(p.name.startswith(".") for p in records.glob("*.part"))
