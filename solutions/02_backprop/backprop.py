@@ -1045,6 +1045,13 @@ from autograder.checks import backprop as hidden
 hidden.engine_reductions(Tensor)
 ### END HIDDEN TESTS
 
+# %% [markdown]
+# **Shapes and indices** change no number, only its place: the backward pass puts it back. `a[index]` reads
+# entries; its backward pass writes `g` into zeros at the same places.
+#
+# <details><summary>Hint: a question</summary>In <code>v[[0, 0, 2]]</code> entry 0 is used twice, so what must
+# its gradient be? What does <code>grad[[0, 0, 2]] += g</code> give instead, and what does <code>np.add.at</code>?</details>
+
 # %% exercise="ex3-engine-indexing"
 @adds_to(Tensor)
 class Shapes:
@@ -2067,8 +2074,9 @@ hidden.softmax_cross_entropy(SoftmaxCrossEntropy)
 # **Squared error** for outputs $f$ and targets $y$, both `[N, K]`; **binary cross-entropy** for one logit
 # $z$ and a label $y\in[0,1]$ per example, with $\sigma$ folded in for the same numerical reasons:
 #
-# $$\mathcal L=\frac1N\sum_{n,k}(f_{nk}-y_{nk})^2,\quad \frac{\partial\mathcal L}{\partial f}=\frac2N(f-y);\qquad
-# \mathcal L=\frac1N\sum_n\big[\max(z_n,0)-z_ny_n+\log(1+e^{-|z_n|})\big],\quad
+# $$\mathcal L=\frac1N\sum_{n,k}(f_{nk}-y_{nk})^2,\quad \frac{\partial\mathcal L}{\partial f}=\frac2N(f-y);$$
+#
+# $$\mathcal L=\frac1N\sum_n\big[\max(z_n,0)-z_ny_n+\log(1+e^{-|z_n|})\big],\quad
 # \frac{\partial\mathcal L}{\partial z}=\frac1N(\sigma(z)-y).$$
 #
 # <details><summary>Hint: a question</summary>Where does −y log σ(z) − (1 − y) log(1 − σ(z)) become max(z, 0) −
