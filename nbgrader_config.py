@@ -68,7 +68,7 @@ c.Autograde.autograde_preprocessors = [
 ]
 # "judge": sandboxed, hidden tests outside of the student's process. "plain": one kernel for both, as nbgrader does
 # it; protects against nothing.
-c.RunSubmission.runner = "plain"
+c.RunSubmission.runner = "judge"
 # Should a notebook of yours without a source here be graded: nbgrader's own time limit for a cell, in seconds.
 c.Execute.timeout = 120
 

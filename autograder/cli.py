@@ -107,6 +107,9 @@ def grade(
     folder: Annotated[Path | None, typer.Option(help="where the class is graded")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="worker processes (default: one a core)")] = None,
     runner: Annotated[str | None, typer.Option(help="judge or plain (default: as configured)")] = None,
+    fewer_walls: Annotated[
+        bool | None, typer.Option("--fewer-walls", help="grade even where the sandbox is not complete")
+    ] = None,
     again: Annotated[bool, typer.Option("--again", help="run even what has a result")] = False,
 ) -> None:
     """Grade a class: points, feedback pages, a report and the table of students by exercises."""
@@ -121,6 +124,7 @@ def grade(
             folder=folder,
             jobs=jobs,
             runner=runner,
+            fewer_walls=fewer_walls,
             again=again,
         )
 

@@ -29,6 +29,7 @@ from traitlets import Bool, default
 
 from autograder.clean import Budget, clean_outputs, markdown_to_html, plain_text, text_to_html
 from autograder.pages import LOOKS, code_html, lower_headings, render
+from autograder.reference import defined_names
 from autograder.unpack import COMPANIONS
 
 _HIDDEN = ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
@@ -114,7 +115,7 @@ class FeedbackExporter(Exporter):
 
 def page(nb: NotebookNode, about: dict[str, Any], show_given: bool = False) -> str:
     """The feedback page of a notebook whose cells hold their scores, as `GetGrades` leaves it."""
-    sections = list(_sections(nb, show_given))
+    sections = [{**section, "lost": _lost(section)} for section in _sections(nb, show_given)]
     title = next((m[2] for c in nb.cells if c.cell_type == "markdown" for m in [_HEADING.search(c.source)] if m), None)
     return render(
         "feedback.html.j2",
@@ -165,8 +166,10 @@ def _code_item(cell: NotebookNode, budget: Budget) -> dict[str, Any]:
     comment = cell.metadata.get("nbgrader", {}).get("comment")
     comment = None if comment == "No response." else comment
     outputs = [_output(output) for output in clean_outputs(cell.outputs, budget)]
+    names = sorted(defined_names(cell.source), key=cell.source.find)[:4]
     return {
         "kind": "code",
+        "names": ", ".join(names),
         "html": code_html(cell.source),
         "outputs": [output for output in outputs if output["html"]],
         "comment": Markup(markdown_to_html(comment)) if comment else None,
@@ -211,6 +214,12 @@ def _test_item(cell: NotebookNode) -> dict[str, Any]:
         "hint": plain_text(result.get("hint") or ""),
         "source": code_html(source) if source else None,
     }
+
+
+def _lost(section: dict[str, Any]) -> bool:
+    """Whether something of the section is worth looking at: points were lost, or it has no tests."""
+    tests = [item for item in section["cells"] if item["kind"] == "test"]
+    return not tests or any(test["score"] < test["most"] for test in tests)
 
 
 def _group(section: dict[str, Any]) -> dict[str, Any] | None:

@@ -49,13 +49,15 @@ class Outcome:
     """What became of one submission.
 
     `graded` is False where there is no grade, for `reason`; `fresh` where this run did the work; `ran` where the
-    student's code was run (and not taken from a record). `notes` are what the student is told about the file.
+    student's code was run (and not taken from a record). `notes` are what the student is told about the file,
+    `notices` what only the instructor is told.
     """
 
     submission: Submission
     graded: bool
     reason: str = ""
     notes: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
     fresh: bool = True
     ran: bool = False
     key: str = ""
@@ -108,6 +110,7 @@ class _Done:
     problem: str = ""
     error: str = ""
     notes: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
     ran: bool = False
 
 
@@ -122,21 +125,22 @@ def grade(
     assignment: Chapter | None = None,
     jobs: int | None = None,
     runner: str | None = None,
+    fewer_walls: bool | None = None,
     again: bool = False,
     course_root: Path = ROOT,
     watch: Watch | None = None,
 ) -> ClassResult:
     """Grade what lies in `submissions` (default: what was collected into the class folder) for these chapters.
 
-    `jobs` is the number of worker processes (default: one a core; 0: in this process, for debugging), `runner`
-    overrides the configured one, `again` runs even what has a record. `watch(outcome, done, total)` is called
-    after each submission. Raises `GradingError` if the class cannot be graded at all, for instance while another
-    process grades it.
+    `jobs` is the number of worker processes (default: one a core; 0: in this process, for debugging), `runner` and
+    `fewer_walls` override what is configured, `again` runs even what has a record. `watch(outcome, done, total)`
+    is called after each submission. Raises `GradingError` if the class cannot be graded at all, for instance while
+    another process grades it.
     """
     folder.grading.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder.grading / "lock", timeout=0):
-            book = ClassGradebook(folder, course_root / "nbgrader_config.py", course_root, runner)
+            book = ClassGradebook(folder, course_root / "nbgrader_config.py", course_root, runner, fewer_walls)
             intake = _take_in(submissions or folder.submitted, folder, chapters, assignment)
             return _Grading(folder, book, intake, _jobs(jobs), again, watch).run(chapters)
     except Timeout:
@@ -231,7 +235,7 @@ class _Grading:
                 done = replace(done, error=f"The grading did not work: {error}")
                 outcome = self._failed(item, done)
             else:
-                outcome = Outcome(item, True, notes=_notes(item, done), ran=done.ran, key=done.key)
+                outcome = Outcome(item, True, "", _notes(item, done), done.notices, ran=done.ran, key=done.key)
         if not done.error:  # what failed for a reason of ours or of the machine is tried again next time
             state = {"file": _digest(item.path), "basis": basis, "intake": list(item.notes), **asdict(done)}
             _write_state(self._state(item), state)
@@ -261,10 +265,10 @@ class _Grading:
         if not tasks:
             return
         if not self.jobs:
-            with make_runner(self.book.runner) as runner:
+            with make_runner(self.book.runner, self.book.fewer_walls) as runner:
                 yield from ((task, check_and_run(runner, task)) for task in tasks)
             return
-        make = functools.partial(make_runner, self.book.runner)
+        make = functools.partial(make_runner, self.book.runner, self.book.fewer_walls)
         limits = Limits()
         longest = limits.wall(limits.submission_seconds) + 120
         with Pool[_Task](min(self.jobs, len(tasks)), make, check_and_run, longest) as pool:
@@ -289,9 +293,10 @@ class _Grading:
         graded = self.folder.autograded / item.student / item.chapter.folder / f"{name}.ipynb"
         if not page.exists() or not (state.get("problem") or graded.exists()):
             return None
-        done = _Done(state.get("key", ""), state.get("problem", ""), notes=tuple(state.get("notes", ())))
+        told = {name: tuple(state.get(name, ())) for name in ("notes", "notices")}
+        done = _Done(state.get("key", ""), state.get("problem", ""), **told)
         notes = _notes(item, done)
-        return Outcome(item, not done.problem, done.problem, notes, fresh=False, key=done.key)
+        return Outcome(item, not done.problem, done.problem, notes, done.notices, fresh=False, key=done.key)
 
 
 # -------------------------------------------------------------------------------------------------- in workers
@@ -314,7 +319,7 @@ def check_and_run(runner: Runner, task: _Task) -> _Done:
         if not record.gradable:
             return _Done(error=record.error, notes=checked.notes, ran=True)
         record.save(path)
-    return _Done(key, notes=(*checked.notes, *record.notices), ran=ran)
+    return _Done(key, notes=checked.notes, notices=tuple(record.notices), ran=ran)
 
 
 @functools.lru_cache(maxsize=4)

@@ -25,6 +25,7 @@ def grade_command(
     folder: Path | None = None,
     jobs: int | None = None,
     runner: str | None = None,
+    fewer_walls: bool | None = None,
     again: bool = False,
     console: Console | None = None,
 ) -> ClassResult:
@@ -34,7 +35,7 @@ def grade_command(
     repository for `submissions`, a folder under `build/` for the example class). Raises `GradingError` and
     `KeyError` (unknown chapter) with messages for people.
     """
-    from autograder.report import table, write_reports
+    from autograder.report import remarks, table, write_reports
 
     console = console or Console()
     start = time.monotonic()
@@ -51,11 +52,22 @@ def grade_command(
         raise GradingError(f"There is no {submissions}.")
     with watching(console) as watch:
         result = grade(
-            chapters, submissions, place, assignment=whole, jobs=jobs, runner=runner, again=again, watch=watch
+            chapters,
+            submissions,
+            place,
+            assignment=whole,
+            jobs=jobs,
+            runner=runner,
+            fewer_walls=fewer_walls,
+            again=again,
+            watch=watch,
         )
     written = write_reports(result)
     for item in result.chapters:
         console.print(table(item))
+        for line in remarks(item):
+            console.print(line, markup=False, highlight=False)
+        console.print()
     console.print(summary(result, time.monotonic() - start), highlight=False)
     for label, path in (("report", written[0]), ("feedback", place.feedback), ("gradebook", place.gradebook)):
         if path.exists():

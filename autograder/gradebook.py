@@ -44,12 +44,21 @@ class Scores:
 class ClassGradebook:
     """The gradebook of a class and the steps that write it. One writer at a time: see `autograder.grade`."""
 
-    def __init__(self, folder: ClassFolder, config_file: Path, course_root: Path, runner: str | None = None):
-        """`runner` overrides the configured one. Nothing is opened or imported yet."""
+    def __init__(
+        self,
+        folder: ClassFolder,
+        config_file: Path,
+        course_root: Path,
+        runner: str | None = None,
+        fewer_walls: bool | None = None,
+    ):
+        """`runner` and `fewer_walls` override what is configured. Nothing is opened or imported yet."""
         self.folder, self.course_root = folder, course_root
         self.config = _config(folder, config_file, course_root)
         if runner:
             self.config.RunSubmission.runner = runner
+        if fewer_walls is not None:
+            self.config.RunSubmission.fewer_walls = fewer_walls
         self._api: Any = None
 
     @property
@@ -57,6 +66,11 @@ class ClassGradebook:
         """The name of the runner that the configuration asks for."""
         configured = self.config.RunSubmission.get("runner")
         return configured if isinstance(configured, str) else "judge"
+
+    @property
+    def fewer_walls(self) -> bool:
+        """Whether the judge may run without all walls of its sandbox."""
+        return self.config.RunSubmission.get("fewer_walls") is True
 
     @property
     def db_url(self) -> str:

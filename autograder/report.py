@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from markupsafe import Markup
+from rich import box
 from rich.table import Table
 
 from autograder.clean import plain_text
@@ -25,6 +26,7 @@ from autograder.reference import Exercise
 from autograder.tables import write_csv
 
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", re.IGNORECASE)
+_LABELLED = re.compile(r"\s+(\w[\w ]*):\s+(\S.*)")
 _MOST_MISTAKES = 12
 _BINS = 10
 
@@ -54,6 +56,7 @@ def rows(result: ChapterResult) -> list[Row]:
             remark += [f"{points_text(scores.penalty)} points off for lateness"] if scores.penalty else []
             remark += ["needs manual grading"] if scores.needs_manual else []
             remark += ["repaired"] if outcome.notes else []
+            remark += _faults(result, item.student)
             made.append(Row(item.student, item.name, points, scores.total, "; ".join(remark), outcome))
         else:
             remark += ["the earlier grade stays"] if scores else []
@@ -61,29 +64,48 @@ def rows(result: ChapterResult) -> list[Row]:
     return made
 
 
+def _faults(result: ChapterResult, student: str) -> list[str]:
+    """Tests that failed for a reason of their own: the student can do nothing about the points that are missing."""
+    record = result.records.get(student)
+    broken = [test.grade_id for test in record.tests if test.outcome == "fault"] if record else []
+    return [f"broken test: {', '.join(broken)}"] if broken else []
+
+
 # ------------------------------------------------------------------------------------------------- terminal
 
 
 def table(result: ChapterResult) -> Table:
-    """Students by exercises, for a terminal."""
+    """Students by exercises, for a terminal; what there is to say about a student stands in `remarks`."""
     exercises, most = result.reference.exercises, sum(e.most for e in result.reference.exercises)
-    made = Table(title=f"{result.chapter.folder}: {result.chapter.title}", title_justify="left", row_styles=("", "dim"))
-    made.add_column("student", no_wrap=True, max_width=28)
+    made = Table(
+        title=f"{result.chapter.folder}: {result.chapter.title}",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        collapse_padding=True,
+    )
+    made.add_column("student\n[dim]points[/]", no_wrap=True, min_width=12)
     for exercise in exercises:
         made.add_column(f"{exercise.label}\n[dim]{points_text(exercise.most)}[/]", justify="right", no_wrap=True)
     made.add_column(f"sum\n[dim]{points_text(most)}[/]", justify="right", no_wrap=True, style="bold")
-    made.add_column("remark", overflow="fold", min_width=12)
-    for row in rows(result):
+    lines = rows(result)
+    for row in lines:
         cells = [_coloured(p, e.most) for p, e in zip(row.points, exercises, strict=True)]
-        total = "[red]–[/]" if row.total is None else points_text(row.total)
-        made.add_row(row.student, *cells, total, _escaped(row.remark))
-    graded = [row for row in rows(result) if row.total is not None]
+        name = f"{row.student} *" if row.remark else row.student
+        made.add_row(_escaped(name), *cells, "[red]–[/]" if row.total is None else points_text(row.total))
+    graded = [row for row in lines if row.total is not None]
     if len(graded) > 1:
         means = [statistics.fmean(row.points[i] or 0.0 for row in graded) for i in range(len(exercises))]
         made.add_section()
         total = statistics.fmean(row.total or 0.0 for row in graded)
-        made.add_row("mean", *(f"{mean:.1f}" for mean in means), f"{total:.1f}", f"of {len(graded)} graded")
+        made.add_row(f"mean of {len(graded)}", *(f"{mean:.1f}" for mean in means), f"{total:.1f}", style="dim")
     return made
+
+
+def remarks(result: ChapterResult) -> list[str]:
+    """A line for each student whom the table marks with a star."""
+    return [f"* {row.student}: {row.remark}" for row in rows(result) if row.remark]
 
 
 def _coloured(points: float | None, most: float) -> str:
@@ -164,7 +186,7 @@ def _line(row: Row, exercises: Sequence[Exercise], result: ChapterResult, folder
         for p, e in zip(row.points, exercises, strict=True)
     ]
     link = quote(f"../{page.as_posix()}") if (folder / page).exists() else None
-    notes = [plain_text(note) for note in row.outcome.notes]
+    notes = [plain_text(note) for note in (*row.outcome.notes, *row.outcome.notices)]
     remark = plain_text(row.remark)
     return {"student": row.student, "name": plain_text(row.name), "cells": cells, "total": row.total, "link": link,
             "remark": remark, "notes": notes}  # fmt: skip
@@ -178,7 +200,7 @@ def _exercise(exercise: Exercise, points: Sequence[float]) -> dict[str, Any]:
     parts = {"full": full, "some": len(points) - full - none, "none": none}
     return {
         "label": exercise.label,
-        "title": plain_text(exercise.title),
+        "title": re.sub(rf"^{re.escape(exercise.label)}\\b[\\s.:]*", "", plain_text(exercise.title)),
         "most": exercise.most,
         "mean": statistics.fmean(points) if points else None,
         "share": share,
@@ -261,10 +283,17 @@ def _mistakes(result: ChapterResult) -> list[dict[str, Any]]:
 
 
 def gist(message: str) -> str:
-    """What a check's message says, in a line: without the headline that names the exercise, without labels."""
-    lines = [line.strip() for line in plain_text(message).split("\n") if line.strip()]
-    told = [re.sub(r"^(?:Problem|Checked|Error|Likely|Got|Missing):\s+", "", line) for line in lines[1:]]
-    return told[0] if told else (lines[0] if lines else "")
+    """What a check's message says, in a line: what was checked or is the problem, and the likely cause.
+
+    Of a message that is not coursekit's, the first line.
+    """
+    lines = [line for line in plain_text(message).split("\n") if line.strip()]
+    told = {m[1]: m[2] for line in lines[1:] if (m := _LABELLED.match(line))}
+    what = told.get("Problem") or told.get("Checked") or told.get("Error")
+    if not what:
+        return (lines[1] if len(lines) > 1 and lines[1].startswith("  ") else lines[0]).strip() if lines else ""
+    likely = told.get("Likely cause")
+    return f"{what}. Likely: {likely}" if likely else what
 
 
 def _first(names: Iterable[str], most: int) -> list[str]:

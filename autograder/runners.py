@@ -59,12 +59,15 @@ class Runner(Protocol):
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
 
 
-def make_runner(name: str) -> Runner:
-    """The runner of this name; `ValueError` with the known ones if there is none."""
+def make_runner(name: str, fewer_walls: bool = False) -> Runner:
+    """The runner of this name; `ValueError` with the known ones if there is none.
+
+    `fewer_walls` lets the judge run where the machine cannot give all walls of its sandbox.
+    """
     if name == "plain":
         return PlainRunner()
     if name == "judge":
-        return JudgeRunner()
+        return JudgeRunner(fewer_walls)
     raise ValueError(f"no runner {name!r}; there are {', '.join(NAMES)}")
 
 
@@ -73,14 +76,15 @@ class JudgeRunner:
 
     name = "judge"
 
-    def __init__(self) -> None:
+    def __init__(self, fewer_walls: bool = False) -> None:
+        self.fewer_walls = fewer_walls
         self._stack = contextlib.ExitStack()
         self._judge: Any = None
 
     def __enter__(self) -> Self:
         from autograder.judge.runner import Judge
 
-        self._judge = self._stack.enter_context(Judge())
+        self._judge = self._stack.enter_context(Judge(fewer_walls=self.fewer_walls))
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -115,7 +119,8 @@ class PlainRunner:
 
     def key(self, notebook: NotebookNode, source: NotebookNode) -> str:
         """As `Runner.key`."""
-        cells = [f"{c.cell_type}\n{_locked_id(c) or c.source}" for c in notebook.cells]
+        code = [c for c in notebook.cells if c.cell_type == "code"]
+        cells = [f"{c.metadata.get('nbgrader', {}).get('grade_id')}\n{_locked_id(c) or c.source}" for c in code]
         trusted = [f"{_locked_id(c)}\n{c.source}" for c in source.cells]
         return content_key("plain", repr(self.limits), environment(), checks_text(source), *cells, "|", *trusted)
 
@@ -143,7 +148,8 @@ class PlainRunner:
 def record_of(running: NotebookNode, key: str, fault: str = "") -> Record:
     """The record of a notebook that was run; `fault` says why it cannot be graded, if so."""
     budget = Budget()
-    cells = [_cell_run(index, cell, budget) for index, cell in enumerate(running.cells)]
+    code = [(index, cell) for index, cell in enumerate(running.cells) if cell.cell_type == "code"]
+    cells = [_cell_run(index, cell, budget) for index, cell in code]
     tests = [_result(cell) for cell in running.cells if _is_test(cell)] if not fault else []
     return Record(key=key, gradable=not fault, error=fault, tests=tests, cells=cells)
 
@@ -269,7 +275,7 @@ def _cell_run(index: int, cell: NotebookNode, budget: Budget) -> CellRun:
     kind = cell.metadata.get("coursekit", {}).get("kind")
     kind = {"test": "test", "demo": "demo", "setup": "given", "given": "given"}.get(kind, "student")
     made = CellRun(index=index, kind=kind, grade_id=cell.metadata.get("nbgrader", {}).get("grade_id"))
-    if cell.cell_type != "code" or not cell.execution_count:
+    if not cell.execution_count:
         made.status = "skipped"
         return made
     made.execution_count = cell.execution_count

@@ -74,6 +74,9 @@ class RunSubmission(Execute):
     """Take the outputs from the submission's record; make the record first if there is none yet."""
 
     runner = Enum(NAMES, "judge", help="Who runs submissions: the judge, or a plain kernel.").tag(config=True)
+    fewer_walls = Bool(False, help="Let the judge run where the machine cannot give all walls of its sandbox.").tag(
+        config=True
+    )
     records = Unicode("", help="Folder of the records; default: grading/records in the course's root.").tag(config=True)
     run_again = Bool(False, help="Run again what has a record.").tag(config=True)
 
@@ -95,7 +98,7 @@ class RunSubmission(Execute):
         return nb, resources
 
     def _record(self, nb: NotebookNode, source: NotebookNode, folder: Path) -> Record:
-        runner = make_runner(self.runner)
+        runner = make_runner(self.runner, self.fewer_walls)
         path = folder / f"{runner.key(nb, source)}.json"
         record = None if self.run_again else Record.load(path)
         if record is None or not record.gradable:
@@ -107,29 +110,22 @@ class RunSubmission(Execute):
 
 
 def apply_record(nb: NotebookNode, record: Record) -> None:
-    """Put the outputs and the outcomes of a record into the notebook that was run.
+    """Put the outputs and the outcomes of a record into a notebook with the cells that were run.
 
+    Code cells are matched in order: submissions with the same code share a record, whatever text is between.
     Raises `CannotGrade` if the record is of a notebook with other cells.
     """
-    for cell in nb.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
+    cells = [cell for cell in nb.cells if cell.cell_type == "code"]
+    runs = [run for run in record.cells if run.index is not None]
+    if [_grade_id(cell) for cell in cells] != [run.grade_id for run in runs]:
+        raise CannotGrade("The record belongs to another notebook.")
     budget = Budget()
-    for run in record.cells:
-        if run.index is None:
-            continue
-        if (
-            run.index >= len(nb.cells)
-            or nb.cells[run.index].metadata.get("nbgrader", {}).get("grade_id") != run.grade_id
-        ):
-            raise CannotGrade("The record belongs to another notebook.")
-        cell = nb.cells[run.index]
-        if cell.cell_type == "code":
-            cell.execution_count = run.execution_count
-            cell.outputs = clean_outputs([NotebookNode(output) for output in run.outputs], budget)
+    for cell, run in zip(cells, runs, strict=True):
+        cell.execution_count = run.execution_count if run.status != "skipped" else None
+        cell.outputs = clean_outputs([NotebookNode(output) for output in run.outputs], budget)
     results = {test.grade_id: test for test in record.tests}
     for cell in nb.cells:
-        result = results.get(cell.metadata.get("nbgrader", {}).get("grade_id"))
+        result = results.get(_grade_id(cell))
         if result is not None:
             cell.metadata["autograder"] = {
                 "outcome": result.outcome,
@@ -154,7 +150,7 @@ class SavePoints(SaveAutoGrades):
             comments = {comment.name: comment for comment in submission.comments}
             seen = set()
             for cell in nb.cells:
-                grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
+                grade_id = _grade_id(cell)
                 if is_grade(cell) and grade_id in grades:
                     seen.add(grade_id)
                     if is_solution(cell):  # a written answer: for a person to grade
@@ -169,6 +165,10 @@ class SavePoints(SaveAutoGrades):
                     _save(grade, points.get(name, 0.0))
             book.db.commit()
         return nb, resources
+
+
+def _grade_id(cell: NotebookNode) -> str | None:
+    return cell.metadata.get("nbgrader", {}).get("grade_id")
 
 
 def _save(grade: Any, points: float) -> None:

@@ -207,8 +207,8 @@ def small(graded_small, tmp_path, monkeypatch):
 
 
 def quick(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("autograder.grade.make_runner", lambda name: QuickRunner())
-    patch.setattr("autograder.steps.make_runner", lambda name: QuickRunner())
+    patch.setattr("autograder.grade.make_runner", lambda *settings: QuickRunner())
+    patch.setattr("autograder.steps.make_runner", lambda *settings: QuickRunner())
 
 
 def again(course, base: Path, **options):

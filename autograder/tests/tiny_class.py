@@ -188,6 +188,6 @@ class SlowedRunner(QuickRunner):
         return super().run(notebook, source)
 
 
-def make_slowed_runner(name: str) -> SlowedRunner:
+def make_slowed_runner(*settings: object) -> SlowedRunner:
     """In the place of `make_runner`, in this process and in its workers."""
     return SlowedRunner()

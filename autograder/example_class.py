@@ -1,0 +1,170 @@
+"""A class to try grading on: ten students with the mistakes, repairs and damages that real classes have.
+
+Nothing of it is kept: every notebook is made from the built student notebook and the reference solutions, wrong
+answers from the chapter's list of misconceptions. So the example class is never out of date with the chapter.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from autograder.course import Chapter
+from autograder.judge.record import content_key
+from autograder.layout import ClassFolder
+from autograder.source import SOLUTION, read_source
+from autograder.variants import misconceptions, source_of
+
+CHAPTER = "02_backprop"
+_BROKEN_SETUP = "import backprop_helpers_that_nobody_else_has\n"
+
+
+@dataclass(frozen=True)
+class ExampleStudent:
+    """One student: `wrong` answers as exercise/name of the chapter's misconceptions, exercises left `open`, and
+    what happened to the file (`damage`)."""
+
+    name: str
+    wrong: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()
+    damage: Callable[[NotebookNode], NotebookNode | bytes] = field(default=lambda notebook: notebook)
+
+
+def _edited_setup(notebook: NotebookNode) -> NotebookNode:
+    """Changed the locked set-up cell, which now fails."""
+    cell = next(c for c in notebook.cells if c.metadata.get("coursekit", {}).get("kind") == "setup")
+    cell.source = _BROKEN_SETUP + cell.source
+    return notebook
+
+
+def _through_colab(notebook: NotebookNode) -> NotebookNode:
+    """Saved by a tool that drops what it does not know: no nbgrader metadata, new cell ids, no kernel."""
+    for number, cell in enumerate(notebook.cells):
+        cell.metadata = NotebookNode({"id": f"{number:012x}"})
+        cell["id"] = f"{number:08x}"
+    notebook.metadata = NotebookNode({"colab": {"provenance": []}, "kernelspec": {"name": "python3"}})
+    return notebook
+
+
+def _copied_and_moved(notebook: NotebookNode) -> NotebookNode:
+    """Copied an exercise's empty cell below the answer, changed a test cell, deleted another."""
+    by_id = {c.metadata.get("nbgrader", {}).get("grade_id"): c for c in notebook.cells}
+    answer = by_id["ex5-tanh"]
+    empty = copy.deepcopy(answer)
+    empty["id"], empty.source = "pasted", _stubs()["ex5-tanh"]
+    notebook.cells.insert(notebook.cells.index(answer) + 1, empty)
+    by_id["ex5-relu-test"].source = 'print("looks right to me")'
+    notebook.cells.remove(by_id["ex6-mse-test"])
+    return notebook
+
+
+def _cut_off(notebook: NotebookNode) -> bytes:
+    """The upload broke off."""
+    text = nbformat.writes(notebook).encode("utf-8")
+    return text[: len(text) * 2 // 3]
+
+
+def _nothing(notebook: NotebookNode) -> bytes:
+    """An empty file."""
+    return b""
+
+
+STUDENTS = (
+    ExampleStudent("Amara Okafor"),
+    ExampleStudent("Chloé Martin", wrong=("ex5-maxout/bias-forgotten",), damage=_through_colab),
+    ExampleStudent("Ingrid Solberg", damage=_copied_and_moved),
+    ExampleStudent("Jonas Berg", wrong=("ex6-bce/gradient-with-the-logit",), damage=_edited_setup),
+    ExampleStudent(
+        "Lena Fischer",
+        wrong=(
+            "ex2-branch-graph/last-path-overwrites",
+            "ex3-engine-indexing/gradient-assigned-at-the-index",
+            "ex6-linear/db-averaged",
+            "q5/one-edge",
+        ),
+    ),
+    ExampleStudent(
+        "Mateo García",
+        wrong=(
+            "ex1-numerical-grad/central-divided-by-h",
+            "ex2-branch-graph/last-path-overwrites",
+            "ex5-elu/cases-exchanged",
+            "ex6-mse/mean-over-all-entries",
+            "q1/sign-lost",
+            "q4/zero",
+        ),
+    ),
+    ExampleStudent("Omar Haddad", damage=_cut_off),
+    ExampleStudent("Priya Raman", open=("ex3-engine-matmul",)),
+    ExampleStudent("Sofia Rossi", damage=_nothing),
+    ExampleStudent(
+        "Yuki Tanaka",
+        wrong=(
+            "ex2-gate-backward/max-to-both",
+            "ex3-engine-reductions/max-copies-to-all-ties",
+            "ex7-train-epoch/shuffles-x-only",
+            "ex8-count-pieces/counts-knots",
+        ),
+    ),
+)
+
+
+def make_example_class(folder: ClassFolder, chapters: Sequence[Chapter]) -> Path:
+    """Write the example class's uploads into the class folder; return where they are.
+
+    A class folder of an older state of the chapter is emptied first: its grades would no longer fit. Raises
+    `FileNotFoundError` if the chapter is not built, `ValueError` if it is not among `chapters`.
+    """
+    chapter = next((c for c in chapters if c.folder == CHAPTER), None)
+    if chapter is None:
+        raise ValueError(f"the example class has submissions of {CHAPTER} only")
+    uploads, stamp = folder.path / "uploads", folder.path / "made-from.txt"
+    made = {f"{s.name.replace(' ', '_')}_{chapter.topic}.ipynb": _file_of(s, chapter) for s in STUDENTS}
+    basis = content_key(chapter.student_notebook.read_bytes(), *made, *made.values())
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == basis:
+        return uploads
+    if folder.path.exists():
+        if not stamp.exists() and any(folder.path.iterdir()):
+            raise ValueError(f"{folder.path.name} holds something else than an example class; name another folder")
+        shutil.rmtree(folder.path)
+    uploads.mkdir(parents=True)
+    for name, content in made.items():
+        (uploads / name).write_bytes(content)
+    stamp.write_text(basis, encoding="utf-8")
+    return uploads
+
+
+def _file_of(student: ExampleStudent, chapter: Chapter) -> bytes:
+    """The student's file, byte by byte."""
+    left = student.damage(notebook_of(student, chapter))
+    return left if isinstance(left, bytes) else (json.dumps(left, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def notebook_of(student: ExampleStudent, chapter: Chapter) -> NotebookNode:
+    """The student's notebook before anything happened to the file."""
+    cells = read_source(chapter)
+    answers = {cell.id: cell.text for cell in cells if cell.kind == "exercise"}
+    known = {wrong.id: wrong for wrong in misconceptions(chapter.folder)}
+    for name in student.wrong:
+        answers |= source_of(known[name], cells)
+    notebook = nbformat.read(chapter.student_notebook, as_version=4)
+    for cell in notebook.cells:
+        grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
+        if grade_id in answers and grade_id not in student.open:
+            cell.source = _without_markers(answers[grade_id])
+    return notebook
+
+
+def _without_markers(text: str) -> str:
+    return "\n".join(line for line in text.split("\n") if not any(marker in line for marker in SOLUTION))
+
+
+def _stubs() -> dict[str | None, str]:
+    return {cell.id: cell.stub for cell in read_source(CHAPTER) if cell.kind == "exercise"}
