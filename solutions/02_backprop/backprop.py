@@ -1050,7 +1050,8 @@ hidden.engine_reductions(Tensor)
 # entries; its backward pass writes `g` into zeros at the same places.
 #
 # <details><summary>Hint: a question</summary>In <code>v[[0, 0, 2]]</code> entry 0 is used twice, so what must
-# its gradient be? What does <code>grad[[0, 0, 2]] += g</code> give instead, and what does <code>np.add.at</code>?</details>
+# its gradient be? What does <code>grad[[0, 0, 2]] += g</code> give instead, and what does
+# <code>np.add.at</code>?</details>
 
 # %% exercise="ex3-engine-indexing"
 @adds_to(Tensor)
