@@ -113,7 +113,7 @@ def run_submission(
     steps, notices = build_plan(notebook, source)
     record = Record(key=_key(steps, source, limits), started=time.time(), notices=notices)
     begun, cpu = time.monotonic(), time.process_time()
-    with _as_while_grading():
+    with as_while_grading():
         for _attempt in (1, 2):
             run = _Run(steps, limits, judge, record)
             try:
@@ -172,7 +172,7 @@ def _read(notebook: NotebookNode | Path) -> NotebookNode:
 
 
 @contextlib.contextmanager
-def _as_while_grading() -> Any:
+def as_while_grading() -> Any:
     """coursekit's checks in this process behave as they do under nbgrader."""
     before = os.environ.get("NBGRADER_EXECUTION")
     os.environ["NBGRADER_EXECUTION"] = "autograde"

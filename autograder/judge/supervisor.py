@@ -61,12 +61,10 @@ def supervise(wire: int, control: int, options: dict, student: Callable[[int, li
             os._exit(0)
     os.close(wire)
     try:
-        _Watch(child, Channel(socket.socket(fileno=control)), options["limits"]).serve()
+        _Watch(child, Channel(socket.socket(fileno=control)), options["limits"], folder).serve()
     finally:
         with contextlib.suppress(OSError):
             os.kill(child, signal.SIGKILL)
-        if folder:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def report_failure() -> None:
@@ -79,8 +77,9 @@ def _own_scratch(missing: list[str]) -> bool:
 
 
 class _Watch:
-    def __init__(self, child: int, channel: Channel, limits: dict):
+    def __init__(self, child: int, channel: Channel, limits: dict, folder: str | None):
         self.child = child
+        self.folder = folder
         self.channel = channel
         self.memory_limit = limits["memory"]
         self.free_at_start = _free_memory()
@@ -107,6 +106,8 @@ class _Watch:
         self.measure()
         self.kill()
         self.reap(0)
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
         with contextlib.suppress(Closed):
             self.channel.send(["ended", self.reason or "crashed", self.cpu, self.peak])
 

@@ -67,13 +67,16 @@ class StudentSide:
 
 @dataclass
 class TestRun:
-    """A test's result and what its cell shows. `notice` is for the instructor."""
+    """A test's result and what its cell shows. `notice` is for the instructor; `what` and `case` name the check
+    that failed."""
 
     __test__ = False
 
     result: TestResult
     outputs: list[dict[str, Any]] = field(default_factory=list)
     notice: str = ""
+    what: str = ""
+    case: str | None = None
 
 
 def run_test(step: Step, link: Link, limits: Limits, seed: int) -> TestRun:
@@ -158,6 +161,7 @@ def _failed(run: TestRun, step: Step, error: BaseException) -> None:
         result.outcome, result.message = error.outcome, _gone_message(error)
     elif isinstance(error, failures.CheckFailed):
         result.outcome, result.message = error.outcome, str(error)
+        run.what, run.case = error.what, error.case
     elif isinstance(error, failures.BadCheck | SyntaxError | ImportError) and not isinstance(error, StudentError):
         result.outcome = "fault"
         result.message = "This test is broken. Your instructor has been told; it is not your mistake."
