@@ -4,7 +4,7 @@ Both ends are alike: each may ask the other to do something with objects that li
 is asked of it. What an end lets itself be asked is up to its subclass: a student's process does
 everything (`student`), the judge only calls the callables of the test that it passed itself (`proxy`).
 
-    request   ["?", operation, released handles, grad mode, arguments]
+    request   ["?", operation, released handles, grad mode, numpy's error mode, arguments]
     answer    ["=", value]   or   ["!", error]
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+import numpy as np
 import torch
 
 from .decoding import decode
@@ -21,6 +22,16 @@ from .gradients import Gradients
 from .wire import Channel, WireError
 
 MAX_NESTING = 100  # callbacks within callbacks
+
+
+_ERROR_KINDS = ("divide", "over", "under", "invalid")
+_ERROR_MODES = {"i": "ignore", "w": "warn", "r": "raise"}
+
+
+def _error_mode() -> str:
+    """numpy's error state as four letters: it holds for what is asked of the other side as well."""
+    state = np.geterr()
+    return "".join(state[kind][0] if state[kind][0] in _ERROR_MODES else "w" for kind in _ERROR_KINDS)
 
 
 class FarError(Exception):
@@ -46,7 +57,7 @@ class Peer(Gradients):
         released, self.released = self.released, []
         with self.sending("arguments"):
             node = encode(arguments, self)
-        self.channel.send(["?", operation, released, torch.is_grad_enabled(), node])
+        self.channel.send(["?", operation, released, torch.is_grad_enabled(), _error_mode(), node])
         return self.await_answer()
 
     def await_answer(self) -> Any:
@@ -65,9 +76,11 @@ class Peer(Gradients):
 
     def answer(self, message: list) -> None:
         """Do what a request asks for and send the answer."""
-        if len(message) != 5 or type(message[1]) is not str or type(message[3]) is not bool:
+        if len(message) != 6 or [type(part) for part in message[1:5]] != [str, list, bool, str]:
             raise WireError("not a request")
-        _, operation, released, grad, node = message
+        _, operation, released, grad, errors, node = message
+        if len(errors) != 4 or not set(errors) <= set(_ERROR_MODES):
+            raise WireError("not an error mode")
         self.let_go(released)
         if self.nesting >= MAX_NESTING:
             raise WireError("too many callbacks within callbacks")
@@ -75,6 +88,9 @@ class Peer(Gradients):
         try:
             with contextlib.ExitStack() as stack:
                 stack.enter_context(torch.set_grad_enabled(grad))
+                if errors != _error_mode():
+                    modes = [_ERROR_MODES[letter] for letter in errors]
+                    stack.enter_context(np.errstate(**dict(zip(_ERROR_KINDS, modes, strict=True))))
                 reply = self.reply_to(operation, node)
         finally:
             self.nesting -= 1
@@ -109,8 +125,6 @@ class Peer(Gradients):
 
     def let_go(self, released: Any) -> None:
         """Forget handles that the other side no longer holds: pairs of a number and how often it was sent."""
-        if type(released) is not list:
-            raise WireError("not a list of handles")
         for pair in released:
             if type(pair) is not list or len(pair) != 2 or type(pair[0]) is not int:
                 raise WireError("not a handle")

@@ -42,10 +42,8 @@ def _environment() -> dict[str, str]:
         # Large pages make a fork several times cheaper: less of the page table is copied.
         "PYTHONMALLOC": "malloc",
         "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
-        "OMP_NUM_THREADS": "1",
+        **ONE_THREAD,
         "OMP_THREAD_LIMIT": "1",  # whatever a notebook sets: threads do not survive a fork
-        "MKL_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",
         "NBGRADER_EXECUTION": "autograde",
         "COURSE_HEADLESS": "1",

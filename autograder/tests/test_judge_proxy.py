@@ -231,6 +231,14 @@ def test_no_grad_holds_over_there(names):
         assert not names["Small"](3, 2)(torch.ones(1, 3)).requires_grad
 
 
+def test_numpys_error_mode_holds_over_there():
+    with student("import numpy as np\ndef grow(x): return np.exp(x)") as names:
+        with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+            names["grow"](np.array([1e4]))
+        with np.errstate(all="ignore"):
+            assert np.isinf(names["grow"](np.array([1e4]))).all()
+
+
 def test_an_input_computed_here_may_be_changed_in_place_there():
     with student("def double_(x):\n    x *= 2\n    return x.sum()") as names:
         x = torch.ones(3, requires_grad=True)
