@@ -18,6 +18,7 @@ import importlib
 import io
 import os
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import CodeType
@@ -248,7 +249,12 @@ def _as_while_grading() -> Iterator[None]:
     os.environ.update(wanted)
     threads, errors = torch.get_num_threads(), np.geterr()
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
             yield
     finally:
         torch.set_num_threads(threads)
