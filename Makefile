@@ -14,6 +14,8 @@ CHAPTERS ?=
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); [ $$n -gt 4 ] && n=4; echo $$n)
 
 export PYTHONWARNINGS ?= default
+# NumPy's threads spin while they wait and slow down test workers that share the cores.
+export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab grade test lint check nbval unit build bench measure mutate bundle clean

@@ -23,6 +23,7 @@ from nbformat import NotebookNode, v4
 from autograder.course import ROOT, Chapter
 from autograder.release import RAISES, ReleaseError, student_text
 from autograder.source import SourceCell, SourceError, read_source
+from autograder.threads import ONE_NUMPY_THREAD
 
 __all__ = [
     "BuildError",
@@ -156,12 +157,16 @@ def run_environment(preset: str, device: str = "cpu") -> dict[str, str]:
     if preset not in PRESETS:
         raise BuildError(f"unknown preset {preset!r}; there are {', '.join(PRESETS)}")
     kept = {k: v for k, v in os.environ.items() if k not in ("NBGRADER_EXECUTION", "COURSE_DATA")}
-    return kept | {
-        "COURSE_HEADLESS": "1",
-        "COURSE_PRESET": preset,
-        "COURSE_DEVICE": device,
-        "PYTHONHASHSEED": "0",
-    }
+    return (
+        kept
+        | ONE_NUMPY_THREAD
+        | {
+            "COURSE_HEADLESS": "1",
+            "COURSE_PRESET": preset,
+            "COURSE_DEVICE": device,
+            "PYTHONHASHSEED": "0",
+        }
+    )
 
 
 def _failed_cell(notebook: NotebookNode) -> str:

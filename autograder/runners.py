@@ -28,6 +28,7 @@ from nbformat import NotebookNode
 from autograder.clean import Budget, clean_outputs, plain_text
 from autograder.judge.limits import Limits
 from autograder.judge.record import CellRun, Record, TestResult, content_key
+from autograder.threads import ONE_THREAD
 
 NAMES = ("judge", "plain")
 SKIP_TAG = "skip-execution"
@@ -206,7 +207,7 @@ def with_tests(notebook: NotebookNode, source: NotebookNode) -> NotebookNode:
 def grading_environment(preset: str | None = None) -> dict[str, str]:
     """The environment variables under which submissions are run: headless, on the CPU, at the smallest preset."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("COURSE_", "NBGRADER_"))}
-    return kept | {
+    return kept | ONE_THREAD | {
         "NBGRADER_EXECUTION": "autograde",
         "COURSE_HEADLESS": "1",
         "COURSE_PRESET": preset or os.environ.get("COURSE_PRESET", "smoke"),

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from autograder.course import COURSE, DATA, ROOT
+from autograder.threads import ONE_THREAD
 
 from .limits import Limits
 from .proxy import Gone, Link
