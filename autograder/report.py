@@ -82,8 +82,7 @@ def table(result: ChapterResult) -> Table:
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
-        padding=(0, 1, 0, 0),
-        collapse_padding=True,
+        padding=0,
     )
     made.add_column("student\n[dim]points[/]", no_wrap=True, min_width=12)
     for exercise in exercises:
