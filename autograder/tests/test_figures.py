@@ -123,7 +123,23 @@ def test_diagrams_are_small_and_look_the_same():
     data = png(fig)
     assert len(data) < 25_000
     assert len(data) < 0.6 * len(buffer.getvalue())
-    assert np.abs(pixels(data) - pixels(buffer.getvalue())).max() <= 16
+    assert np.abs(pixels(data) - pixels(buffer.getvalue())).max() <= 24
+
+
+def test_large_areas_keep_their_exact_colour():
+    fig, ax = figure()
+    x = np.linspace(0, 1, 200)
+    greys = [str(grey) for grey in np.linspace(0.97, 0.8, 12)]
+    ax.contourf(x, x, x[:, None] + x, levels=np.linspace(0, 2, 13), colors=greys, antialiased=False)
+    for i in range(7):
+        ax.plot(x, np.sin((i + 3) * x), **line_style(i))
+    full, reduced = png(fig, reduce=False), png(fig)
+    assert Image.open(io.BytesIO(reduced)).mode == "P"
+    full, reduced = (pixels(data).reshape(-1, 3) for data in (full, reduced))
+    colours, counts = np.unique(full, axis=0, return_counts=True)
+    for colour in colours[np.argsort(-counts)[:20]]:
+        area = (full == colour).all(axis=1)
+        assert (reduced[area] == colour).all(), colour
 
 
 def test_the_fast_way_is_not_reduced():

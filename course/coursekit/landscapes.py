@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .figures import SEQUENTIAL, line_style
+from .figures import line_style
 
 FAR = 1e6
 
@@ -117,8 +117,10 @@ def draw_surface(ax, surface: Landscape, *, levels: int = 18, resolution: int = 
     x, y = np.meshgrid(np.linspace(left, right, resolution), np.linspace(bottom, top, resolution))
     # the root spreads the contours of a parabola evenly
     height = np.sqrt(np.maximum(surface.value(x, y) - surface.lowest, 0))
-    ax.contourf(x, y, height, levels=levels, cmap=SEQUENTIAL, alpha=0.35)
-    ax.contour(x, y, height, levels=levels, colors="#888888", linewidths=0.4)
+    # few, light and opaque greys: paths of any colour stand out, and the PNG stays small
+    greys = [str(grey) for grey in np.linspace(0.97, 0.8, levels + 2)]
+    ax.contourf(x, y, height, levels=np.linspace(0, height.max(), levels + 1), colors=greys, antialiased=False)
+    ax.contour(x, y, height, levels=np.linspace(0, height.max(), levels + 1)[1:], colors="#AAAAAA", linewidths=0.5)
     for minimum in surface.minima:
         ax.plot(*minimum, marker="*", color="black", markersize=11, linestyle="", zorder=6)
     ax.set(xlim=(left, right), ylim=(bottom, top), xlabel="$w_1$", ylabel="$w_2$")
@@ -145,9 +147,9 @@ def draw_race(fig, surface: Landscape, paths: Mapping[str, Tensor], *, title: st
         (line,) = right.semilogy(gap, **style, marker=marker, markevery=max(1, len(gap) // 6), markersize=4)
         ends[name] = (gap[-1], line)
     ranked = sorted(ends, key=lambda name: ends[name][0])
-    right.set(title="loss above the minimum", xlabel="step", ylim=(1e-12, None))
+    right.set(title="loss above the minimum", xlabel="step")
     if ranked:
-        worst = max(gap for gap, _ in ends.values())
-        right.set_ylim(1e-12, min(max(worst, 10.0), 1e4) * 3)
+        last = [gap for gap, _ in ends.values()]
+        right.set_ylim(min(last) / 10, min(max(*last, 10.0), 1e4) * 3)
         lines = [ends[name][1] for name in ranked]
         right.legend(lines, ranked, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
