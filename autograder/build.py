@@ -157,16 +157,13 @@ def run_environment(preset: str, device: str = "cpu") -> dict[str, str]:
     if preset not in PRESETS:
         raise BuildError(f"unknown preset {preset!r}; there are {', '.join(PRESETS)}")
     kept = {k: v for k, v in os.environ.items() if k not in ("NBGRADER_EXECUTION", "COURSE_DATA")}
-    return (
-        kept
-        | ONE_NUMPY_THREAD
-        | {
-            "COURSE_HEADLESS": "1",
-            "COURSE_PRESET": preset,
-            "COURSE_DEVICE": device,
-            "PYTHONHASHSEED": "0",
-        }
-    )
+    settings = {
+        "COURSE_HEADLESS": "1",
+        "COURSE_PRESET": preset,
+        "COURSE_DEVICE": device,
+        "PYTHONHASHSEED": "0",
+    }
+    return kept | ONE_NUMPY_THREAD | settings
 
 
 def _failed_cell(notebook: NotebookNode) -> str:
