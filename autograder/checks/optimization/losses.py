@@ -62,6 +62,8 @@ def log_softmax(student):
     hint = "h - c - log(sum(exp(h - c))), with the sum and c = the largest logit taken over the LAST axis"
     with hidden("Exercise 1: log_softmax") as expect:
         probe = Probe(expect, student, "h", forbidden=FORBIDDEN, time_limit=10.0)
+        expect.case("the logits themselves")
+        probe(_normal(100, 3, 4))
         for shape in ((7, 5), (1, 3), (4, 1), (2, 3, 4), (6,)):
             for dtype, close in _DTYPES:
                 expect.case(f"h of shape {shape}, {dtype_name(dtype)}")
@@ -101,6 +103,8 @@ def cross_entropy(student):
     mean = "minus the mean over the N rows of the log-probability of the right class"
     with hidden("Exercise 1: cross_entropy") as expect:
         probe = Probe(expect, student, "h y", forbidden=FORBIDDEN, replacing=replacing, time_limit=10.0)
+        expect.case("logits and targets themselves")
+        probe(_normal(110, 3, 4), torch.tensor([3, 0, 1]))
         for n, k in ((7, 5), (1, 3), (4, 1), (3, 10), (4, 4)):
             for dtype, close in _DTYPES:
                 h = _normal(111, n, k, scale=3.0, dtype=dtype)
@@ -180,6 +184,8 @@ def bce(student):
     hint = "the minus stands before the whole bracket: -(y log p + (1 - y) log(1 - p)), averaged over N"
     with hidden("Exercise 1: bce_with_logits") as expect:
         probe = Probe(expect, student, "z y", forbidden=FORBIDDEN, time_limit=10.0)
+        expect.case("logits and targets themselves")
+        probe(_normal(120, 3), torch.tensor([1.0, 0.0, 0.5], dtype=torch.float64))
         for n in (6, 1, 5):
             for dtype, close in _DTYPES:
                 z = _normal(121, n, scale=3.0, dtype=dtype)
@@ -227,6 +233,8 @@ def mse(student):
     hint = "add up the squares over the K outputs, average over the N rows: torch's mse_loss divides by N K"
     with hidden("Exercise 1: mse") as expect:
         probe = Probe(expect, student, "f y", forbidden=FORBIDDEN, time_limit=10.0)
+        expect.case("predictions and targets themselves")
+        probe(_normal(130, 3, 2), _normal(135, 3, 2))
         for n, k in ((3, 2), (5, 4), (1, 3), (6, 1)):
             for dtype, close in _DTYPES:
                 expect.case(f"f and y of shape {(n, k)}, {dtype_name(dtype)}")

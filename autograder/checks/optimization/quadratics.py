@@ -83,7 +83,7 @@ def gd_closed_form(student):
     hint = "z = Q.T (w0 - w_star), each coordinate times (1 - lr * eigenvalue)^t, then back: w_star + Q z"
     with hidden("Exercise 3: the path in closed form") as expect:
         # a loop over ten million steps would take minutes
-        probe = Probe(expect, student, "A b w0 lr t", time_limit=5.0)
+        probe = Probe(expect, student, "A b w0 lr t", time_limit=3.0)
         for m, A in (
             (6, _symmetric(11, [0.5, 1.0, 1.5, 3.0, 5.0, 6.0])),
             (1, _symmetric(12, [2.0])),

@@ -152,10 +152,6 @@ def residual_init(ResidualMLP):
     """Hidden test of the initial weights, of what a `zero` network learns, and of what is refused."""
     describe, _, learn, refuse = ship(_DRIVER, "tools")()
     with hidden("Exercise 7: the start of the branches") as expect:
-        expect.case("ResidualMLP(50, 128, 1, 40), branch_init='scaled', fc2 of the only block")
-        only = observe(describe, ResidualMLP, (50, 128, 1, 40), {"branch_init": "scaled"}, 110).value
-        share = only["weights"][2].double().std().item() / math.sqrt(2 / 128)
-        expect.true(abs(share - 1) < 0.06, "with one block there is nothing to divide: sqrt(n_blocks) is 1")
         for options in ({"branch_init": "he"}, {"branch_init": "scaled"}, {"branch_init": "zero"}, {}):
             for skip in (True, False) if options else (True,):
                 kind = options.get("branch_init", "scaled")
@@ -163,6 +159,10 @@ def residual_init(ResidualMLP):
                 expect.case(f"ResidualMLP{_SIZES}{given}{'' if skip else ', skip=False'}")
                 settings = {**options, **({} if skip else {"skip": False})}
                 _weights(expect, observe(describe, ResidualMLP, _SIZES, settings, 111).value, kind)
+        expect.case("ResidualMLP(50, 128, 1, 40), branch_init='scaled', fc2 of the only block")
+        only = observe(describe, ResidualMLP, (50, 128, 1, 40), {"branch_init": "scaled"}, 110).value
+        share = only["weights"][2].double().std().item() / math.sqrt(2 / 128)
+        expect.true(abs(share - 1) < 0.06, "with one block there is nothing to divide: sqrt(n_blocks) is 1")
         expect.case(f"two networks ResidualMLP{_SIZES} in a row")
         first, second = (observe(describe, ResidualMLP, _SIZES, {}, seed).value for seed in (1, 2))
         expect.true(

@@ -168,11 +168,11 @@ def whitener_standardize(Whitener):
         Z = _transform(expect, _fitted(expect, Whitener, "standardize", X, eps=0.0), X, 6)
         expect.close(Z.mean(0), torch.zeros(6), "the mean of each column", rtol=0, atol=1e-9, likely=hint)
         expect.close(Z.var(0), torch.ones(6), "the variance of each column", rtol=0, atol=1e-3, likely=hint)
+        variances = X.var(0, correction=0)
+        _variances(expect, Whitener, "standardize", X, torch.eye(6).double(), variances)
         for eps in (0.0, 0.1):
             expect.case(f"eps={eps}")
             _check_map(expect, Whitener, "standardize", hint, eps)
-        variances = X.var(0, correction=0)
-        _variances(expect, Whitener, "standardize", X, torch.eye(6).double(), variances)
         _edge_cases(expect, Whitener, "standardize")
         for method in ("white", "PCA", ""):
             expect.case(f"method={method!r}")
@@ -191,13 +191,13 @@ def whitener_pca(Whitener):
         expect.case("how much of the data's variance each component explains")
         explained = ((X - X.mean(0)).T @ Z / len(X)).norm(dim=0)
         expect.true((explained.diff() < 0).all(), "the components do not come by variance", likely=order)
+        values = torch.linalg.eigvalsh((X - X.mean(0)).T @ (X - X.mean(0)) / len(X))
+        # component i of Z varies along eigenvector 6 - i; no rotation is needed to compare the variances
+        _variances(expect, Whitener, "pca", X, torch.eye(6).double(), values.flip(0))
         for eps, components in ((0.0, None), (0.1, None), (0.0, 2), (0.1, 3), (0.0, 6), (0.0, 1)):
             number = "" if components is None else f", n_components={components}"
             expect.case(f"eps={eps}{number}")
             _check_map(expect, Whitener, "pca", hint if components is None else order, eps, components)
-        values = torch.linalg.eigvalsh((X - X.mean(0)).T @ (X - X.mean(0)) / len(X))
-        # component i of Z varies along eigenvector 6 - i; no rotation is needed to compare the variances
-        _variances(expect, Whitener, "pca", X, torch.eye(6).double(), values.flip(0))
         _edge_cases(expect, Whitener, "pca")
         expect.case("n_components=7 of 6 features")
         too_many = Whitener("pca", n_components=7)
@@ -221,11 +221,11 @@ def whitener_zca(Whitener):
             R = torch.linalg.qr(torch.randn(6, 6, generator=generator, dtype=torch.float64))[0]
             rotated = (centred - Z @ R).pow(2).mean()
             expect.true(distance < rotated, "a rotation brings Z closer to the original data", likely=hint)
+        values, vectors = torch.linalg.eigh(centred.T @ centred / len(X))
+        _variances(expect, Whitener, "zca", X, vectors, values)
         for eps in (0.0, 0.1):
             expect.case(f"eps={eps}")
             _check_map(expect, Whitener, "zca", hint, eps)
-        values, vectors = torch.linalg.eigh(centred.T @ centred / len(X))
-        _variances(expect, Whitener, "zca", X, vectors, values)
         _edge_cases(expect, Whitener, "zca")
 
 
