@@ -111,16 +111,17 @@ def descend(make: Callable[[list], object], surface: Landscape, steps: int) -> T
     return path
 
 
-def draw_surface(ax, surface: Landscape, *, levels: int = 18, resolution: int = 120) -> None:
+def draw_surface(ax, surface: Landscape, *, levels: int = 12, resolution: int = 120) -> None:
     """Contours of the surface, denser near the bottom, with a star at each minimum."""
     left, right, bottom, top = surface.window
     x, y = np.meshgrid(np.linspace(left, right, resolution), np.linspace(bottom, top, resolution))
     # the root spreads the contours of a parabola evenly
     height = np.sqrt(np.maximum(surface.value(x, y) - surface.lowest, 0))
     # few, light and opaque greys: paths of any colour stand out, and the PNG stays small
-    greys = [str(grey) for grey in np.linspace(0.97, 0.8, levels + 2)]
-    ax.contourf(x, y, height, levels=np.linspace(0, height.max(), levels + 1), colors=greys, antialiased=False)
-    ax.contour(x, y, height, levels=np.linspace(0, height.max(), levels + 1)[1:], colors="#AAAAAA", linewidths=0.5)
+    greys = [str(grey) for grey in np.linspace(0.99, 0.8, levels)]
+    heights = np.linspace(0, height.max(), levels + 1)
+    ax.contourf(x, y, height, levels=heights, colors=greys, antialiased=False)
+    ax.contour(x, y, height, levels=heights[1:-1], colors="#8C8C8C", linewidths=0.5)
     for minimum in surface.minima:
         ax.plot(*minimum, marker="*", color="black", markersize=11, linestyle="", zorder=6)
     ax.set(xlim=(left, right), ylim=(bottom, top), xlabel="$w_1$", ylabel="$w_2$")

@@ -12,43 +12,170 @@
 
 # %% [markdown]
 # # Optimization: how networks learn
+#
+# A network is a formula with a million screws. Learning means turning all of them, a little at a time, until
+# one number, the *loss*, is small. Which number? Which way to turn, and how far? From where, and what if
+# nothing moves? These questions decide whether a network learns in a minute, in a month, or never.
+#
+# **What you will build**
+# - losses that survive extreme numbers, and the three historical classifiers, by hand;
+# - the theory of one step: before a run you will know the best step size and the number of steps;
+# - whitening, initialisation, batch norm and skip connections: 42 layers that learn;
+# - seven optimisers, which then race each other down the valley below, and a training loop for real digits.
 
 # %% setup=true
 import math
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from coursekit import check, setup
+from coursekit.data import fashion_mnist, mnist
+from coursekit.figures import COLOR, figure, heatmap, line_style, show
+from coursekit.landscapes import descend, draw_race, draw_surface, quadratic, rosenbrock, saddle
+from coursekit.training import TrainingDiverged, train
+from coursekit.widgets import Choice, Slider, Toggle, explore
 from torch import Tensor, nn
 
 lab = setup("01_optimization")
 
+# %% demo=true
+optim = torch.optim  # here PyTorch's; at the end of section 8 your own
+racers = {
+    "gradient descent": lambda params: optim.SGD(params, lr=2e-3),
+    "momentum": lambda params: optim.SGD(params, lr=1e-3, momentum=0.9),
+    "Nesterov": lambda params: optim.SGD(params, lr=1e-3, momentum=0.9, nesterov=True),
+    "Rprop": lambda params: optim.Rprop(params, lr=1e-2),
+    "AdaGrad": lambda params: optim.Adagrad(params, lr=0.5),
+    "RMSprop": lambda params: optim.RMSprop(params, lr=0.03, alpha=0.9),
+    "Adam": lambda params: optim.Adam(params, lr=0.3),
+}
+paths = {name: descend(make, rosenbrock(), 200) for name, make in racers.items()}
+fig, _ = figure(size=(9.6, 3.8))
+fig.clear()
+draw_race(fig, rosenbrock(), paths)
+show(fig, "Seven optimisers, 200 steps each, from the dot towards the star at the bottom of a bent valley. All reach "
+    "the valley at once; following its floor is what separates them.")
+
+# %% [markdown]
+# | part | points | difficulty | about |
+# |---|---|---|---|
+# | 1 Losses that stay finite | 8 | ★☆☆ | 35 min |
+# | 2 From a neuron on paper to logistic regression | 10 | ★★☆ | 50 min |
+# | 3 How far can one step go? | 12 | ★★☆ | 50 min |
+# | 4 Conditioning the inputs | 8 | ★★☆ | 40 min |
+# | 5 How large at the start? | 8 | ★★☆ | 40 min |
+# | 6 Batch normalisation | 12 | ★★★ | 50 min |
+# | 7 Residual connections | 6 | ★★☆ | 30 min |
+# | 8 Seven optimisers | 16 | ★★☆ | 75 min |
+# | 9 The training loop | 8 | ★★☆ | 40 min |
+# | Experiments A, B, C | 6 | ★☆☆ | 20 min |
+# | Questions | 6 | ★☆☆ | 15 min |
+
+# %% [markdown]
+# **What you need to know**: the gradient of a function of several variables, products of matrices,
+# eigenvalues of a symmetric matrix, torch tensors. Where a network is differentiated here, PyTorch does it;
+# chapter 02 shows how. The two chapters can be worked in either order.
+#
+# **How it works**: replace `raise NotImplementedError()` by your code, run the cell, then run the check below
+# it. You may leave exercises open: later checks that do not need them still run, and figures that do need
+# them say so. More inputs are tried after handing in. Whatever you create takes dtype and device of its
+# inputs.
+#
+# **Notation**: $N$ examples, $D$ input features, $K$ classes; $\theta$ all parameters, $\mathcal L(\theta)$
+# the loss, $g=\nabla_\theta\mathcal L$ its gradient, $\eta$ the learning rate. A linear layer computes
+# $y=Wx+b$ with $W$ `[out, in]`, PyTorch's layout; for a batch of rows that is `X @ W.T + b`.
+
+# %% [markdown]
+# ## 0 Learning instead of designing
+#
+# For decades a classifier began with *feature engineering*: people decided what to measure, word counts for
+# spam, field positions for invoices, corner descriptors (SIFT) for photographs, and only the last step was
+# learned. Good features took a community years, left stubborn errors, and became unmaintainable. *Deep
+# learning* learns the features as well: early layers find edges, later ones corners and arcs, then wheels and
+# windows, then cars (Zeiler and Fergus 2014 made them visible). Such features appear in days, and carry over
+# to new tasks. Depth is not needed in principle, one wide hidden layer can approximate any continuous
+# function, but a hierarchy of parts is how the world seems to be built.
+#
+# The idea is old, and came in three waves: neurons on paper (1940s to 60s); backpropagation, Hopfield
+# networks, Boltzmann machines and self-organising maps (mid-1980s, until support vector machines and random
+# forests did as well with less trouble); and since 2006, when Hinton and colleagues showed a deep network
+# beating shallow ones on handwritten digits, the wave that we are in, under the name *deep learning*.
+
+# %% demo=true
+events = [
+    (1943, "McCulloch, Pitts: neuron"), (1958, "Rosenblatt: perceptron"), (1969, "Minsky, Papert: no XOR"),
+    (1980, "Fukushima: neocognitron"), (1986, "backpropagation spreads"), (1989, "LeCun: zip codes"),
+    (2006, "Hinton: deep beats shallow"), (2012, "AlexNet wins ImageNet"), (2013, "DeepMind plays Atari"),
+    (2014, "speech, translation"), (2015, "batch norm, Adam, ResNet"), (2016, "AlphaGo beats Lee Sedol"),
+]  # fmt: skip
+fig, ax = figure(size=(10, 3.0))
+waves = {"first wave": (1943, 1969, "sky"), "second wave": (1985, 1995, "orange"), "third wave": (2006, 2022, "green")}
+for name, (start, end, color) in waves.items():
+    ax.axvspan(start, end, color=COLOR[color], alpha=0.25)
+    ax.text((start + end) / 2, 1.5, name, ha="center", fontweight="bold")
+heights = [1.0, 0.5, 1.0, 0.0, 0.75, 0.4, 1.25, 1.0, 0.75, 0.5, 0.25, 0.0]
+for (year, what), height in zip(events, heights, strict=True):
+    ax.plot(year, height, marker="o", color="black", markersize=4)
+    ax.text(year + 0.7, height, f"{year} {what}", va="center", fontsize=8.5)
+ax.set(ylim=(-0.25, 1.75), xlim=(1940, 2042), xticks=range(1940, 2021, 10), yticks=[])
+ax.set_title("eighty years in three waves")
+ax.grid(False)
+show(fig, "Three waves of neural networks. Between them the ideas waited: for data, for computers, for the "
+    "tricks of this chapter.")
+
+# %% [markdown]
+# **Why did the second wave need 25 more years?** Hinton's answer has four parts: data sets were thousands of
+# times too small, computers millions of times too slow, *weights were initialised badly*, *and the wrong
+# nonlinearity was used*. The last two are a matter of a few lines; you will write them in section 5.
+#
+# **A legend, corrected.** AlexNet (2012) was the first deep network to win the ImageNet competition, after
+# years of hand-crafted features: 15.3 % top-5 error against 26.2 % for the runner-up. It did not beat people,
+# whose error is put at about 5.1 %. That came in 2015, with 4.94 % (He et al.): after better initialisation.
+# Speech (Graves and Jaitly 2014) and translation (Cho et al. 2014) followed on the same path.
+#
+# **Why does it work at all?** Gradient descent is greedy: it takes the steepest way down from where it
+# happens to stand. That this leads to good networks, and not into the nearest ditch, is an experience rather
+# than a theorem: for natural, hierarchical data there seems to be a way down from almost everywhere.
+
 # %% [markdown]
 # ## 1 Losses that stay finite
+#
+# What should a classifier be punished for? Let it output a probability for every class, and choose weights
+# under which the observed labels are *likely*. The likelihood of $N$ independent examples is a product; minus
+# its logarithm is a sum, and its mean over the examples is our loss. Every loss below is born this way.
+#
+# For $K$ classes the network gives $K$ numbers $h$, the *logits*, and **softmax** makes them probabilities,
+#
+# $$f_j=\frac{e^{h_j}}{\sum_{j'}e^{h_{j'}}},\qquad 0\le f_j\le 1,\quad \textstyle\sum_jf_j=1 .$$
+#
+# If one logit dominates, $f$ tends to the *one-hot* vector of the largest: 1 there, 0 elsewhere. With the
+# label one-hot as well, $y_j\in\{0,1\}$, $\sum_jy_j=1$, the model says $p(y\mid x)=\prod_jf_j^{\,y_j}$, and
+# the loss is the **cross-entropy**
+#
+# $$\mathcal L=-\frac1N\sum_{n=1}^N\sum_{j=1}^K y^{(n)}_j\log f_j\big(x^{(n)}\big).$$
 
-# %% given="alone"
-def logistic_grad_by_autograd(X, y, w, b):
-    w, b = w.clone().requires_grad_(), b.clone().requires_grad_()
-    loss = F.binary_cross_entropy_with_logits(X @ w + b, y.to(X.dtype))
-    return loss.detach(), *torch.autograd.grad(loss, (w, b))
+# %% [markdown]
+# On paper that is all. In a machine $e^{100}$ is infinite in float32, and $\log 0$ is $-\infty$. The cure:
+# adding a constant to all logits of a row changes nothing, so subtract the row's largest, $c=\max_jh_j$, and
+# never form $f$ itself:
+#
+# $$\log f_j=h_j-c-\log\sum_{j'}e^{h_{j'}-c}.$$
 
-
-def alone(function, *args):
-    """function(*args), with torch's versions in place of your log_softmax and logistic_grad: for checks that
-    are about this one function, so that a slip in one exercise does not cost you another."""
-    names = function.__globals__
-    yours = dict(names)
-    names["log_softmax"] = lambda h: torch.log_softmax(h, -1)
-    names["logistic_grad"] = logistic_grad_by_autograd
-    try:
-        return function(*args)
-    finally:
-        for name in ("log_softmax", "logistic_grad"):
-            del names[name]
-            if name in yours:
-                names[name] = yours[name]
+# %% [markdown]
+# **Exercise 1 · 8 points · ★☆☆ · 35 min.** First `log_softmax`, then `cross_entropy` with it. Without torch's
+# own losses, softmaxes and `logsumexp`, of course.
+#
+# <details><summary>Hint 1: a question</summary>Two rows of a batch hold logits around 1000 and around −1000.
+# You subtract the largest entry of the whole matrix. What is left of the second row after exp, and what does
+# log make of it?</details>
+# <details><summary>Hint 2</summary><code>h.amax(dim=-1, keepdim=True)</code> keeps a last axis of length 1,
+# so that it broadcasts against h. Do not write into h: it belongs to the caller.</details>
+# <details><summary>Hint 3</summary>For class numbers, pick one entry a row: <code>log_f[torch.arange(n),
+# y]</code> (the index on the device of h). For float targets multiply and sum over the classes. Either way:
+# the mean over N. Test the shapes first and raise ValueError.</details>
 
 # %% exercise="ex1-log-softmax"
 def log_softmax(h: Tensor) -> Tensor:
@@ -78,6 +205,28 @@ from autograder.checks import optimization as hidden
 
 hidden.log_softmax(log_softmax)
 ### END HIDDEN TESTS
+
+# %% given="alone"
+def logistic_grad_by_autograd(X, y, w, b):
+    w, b = w.clone().requires_grad_(), b.clone().requires_grad_()
+    loss = F.binary_cross_entropy_with_logits(X @ w + b, y.to(X.dtype))
+    return loss.detach(), *torch.autograd.grad(loss, (w, b))
+
+
+def alone(function, *args):
+    """function(*args), with torch's versions in place of your log_softmax and logistic_grad: for checks that
+    are about this one function, so that a slip in one exercise does not cost you another."""
+    names = function.__globals__
+    yours = dict(names)
+    names["log_softmax"] = lambda h: torch.log_softmax(h, -1)
+    names["logistic_grad"] = logistic_grad_by_autograd
+    try:
+        return function(*args)
+    finally:
+        for name in ("log_softmax", "logistic_grad"):
+            del names[name]
+            if name in yours:
+                names[name] = yours[name]
 
 # %% exercise="ex1-cross-entropy"
 def cross_entropy(h: Tensor, y: Tensor) -> Tensor:
@@ -123,6 +272,26 @@ from autograder.checks import optimization as hidden
 
 hidden.cross_entropy(cross_entropy)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# With two classes one number is enough: $f=\sigma(z)=1/(1+e^{-z})$ is the probability of class 1, that of
+# class 0 is $1-f$. The Bernoulli likelihood $p(y\mid x)=f^y(1-f)^{1-y}$ gives the **binary cross-entropy**
+#
+# $$\mathcal L=-\frac1N\sum_n\Big[y^{(n)}\log f(x^{(n)})+(1-y^{(n)})\log\big(1-f(x^{(n)})\big)\Big].$$
+#
+# Mind the bracket: some printed versions lose it, and then the minus acts on the first term only. Mind the
+# $1/N$ as well: with a sum instead of a mean, $N$ silently multiplies the learning rate. In terms of the
+# logit $z$ one example costs $\max(z,0)-zy+\log(1+e^{-|z|})$, which overflows nowhere, and its gradient is
+# simply $\sigma(z)-y$.
+
+# %% [markdown]
+# For *regression* assume Gaussian noise around the output, $p(y\mid x)=\mathcal N(y\mid f(x),\sigma^2I)$. Up
+# to a constant and the factor $1/(2\sigma^2)$ the negative log likelihood is the **squared error**
+# $\frac1N\sum_n\lVert y^{(n)}-f(x^{(n)})\rVert^2$: *summed* over the $K$ outputs, averaged over the examples.
+#
+# <details><summary>Hint: a question</summary>At z = 0 the gradient must be ½ − y. What gradient does torch
+# give <code>z.clamp(min=0)</code> at 0? And <code>torch.maximum(z, torch.zeros_like(z))</code>, which splits
+# a tie evenly?</details>
 
 # %% exercise="ex1-bce"
 def bce_with_logits(z: Tensor, y: Tensor) -> Tensor:
@@ -187,6 +356,21 @@ hidden.mse(mse)
 
 # %% [markdown]
 # ## 2 From a neuron on paper to logistic regression
+#
+# McCulloch and Pitts (1943) described a nerve cell in one line: $f(x)=\phi\big(\sum_jw_jx_j+b\big)$ with
+# inputs $x_j\in\{0,1\}$ and a step $\phi(a)=\mathbb 1[a>0]$, which is 1 where $a>0$, else 0. It did not
+# learn; weights were set by hand. One such unit cuts the plane along a straight line, which does for AND and
+# OR, but **XOR**, "one or the other, not both", needs more than one cut. Minsky and Papert (1969) made this
+# limitation famous.
+#
+# Two layers suffice: $h=\phi(W_1x+b_1)$ makes two cuts, and in the plane of $(h_1,h_2)$ the classes can be
+# separated by a third one, $y=\phi(w_2^\top h+b_2)$.
+
+# %% [markdown]
+# **Exercise 2 · 10 points · ★★☆ · 50 min.** Begin as in 1943: choose the weights yourself.
+#
+# <details><summary>Hint: a question</summary>Which two questions about (x₁, x₂), each answered by one
+# straight cut, decide XOR if you know both answers?</details>
 
 # %% exercise="ex2-xor-network"
 def xor_network() -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -218,6 +402,42 @@ from autograder.checks import optimization as hidden
 
 hidden.xor_network(xor_network)
 ### END HIDDEN TESTS
+
+# %% demo=true
+W1, b1, w2, b2 = xor_network()
+corners = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+codes = (corners @ W1.T + b1 > 0).float()
+fig, axes = figure(1, 2, size=(7.4, 3.3))
+t = torch.linspace(-3, 3, 2)
+for ax, points, cuts in ((axes[0], corners, [*zip(W1, b1, strict=True)]), (axes[1], codes, [(w2, b2)])):
+    for i, (w, b) in enumerate(cuts):
+        foot = -b * w / (w @ w)  # the point of the line w.x + b = 0 that is closest to the origin
+        line = foot[:, None] + torch.stack([-w[1], w[0]])[:, None] * t / w.norm()
+        ax.plot(*line, color=list(COLOR.values())[2 + i], linestyle=("-", "--")[i])
+    for k, marker in ((0, "o"), (1, "s")):
+        here = points[[0, 3]] if k == 0 else points[[1, 2]]
+        ax.plot(*here.T, linestyle="", marker=marker, markersize=11, color=list(COLOR.values())[k], label=f"XOR = {k}")
+    ax.set(xlim=(-0.5, 1.5), ylim=(-0.5, 1.5), aspect="equal")
+axes[0].set(title="your two hidden units", xlabel="$x_1$", ylabel="$x_2$")
+axes[1].set(title="the same points in hidden space", xlabel="$h_1$", ylabel="$h_2$")
+axes[1].legend(loc="upper right")
+show(fig, "Left: no single line separates circles from squares, your two hidden units draw two. Right: in the plane "
+    "of the hidden units the classes lie on two sides of one line.")
+
+# %% [markdown]
+# Rosenblatt's **perceptron** (1958) was the first neuron that *learned*. It predicts
+# $\hat y=\mathrm{sign}(w^\top x)$ for labels $y\in\{-1,+1\}$, looks at one example at a time, and changes
+# only after a mistake, towards the example or away from it:
+#
+# $$\text{if } y^{(i)}\,w^\top x^{(i)}\le 0:\qquad w\leftarrow w+y^{(i)}x^{(i)},$$
+#
+# which strengthens connections that fire together, as Hebb had proposed for real neurons. If some unit vector
+# $w_*$ separates the data with margin $\gamma$, $y^{(i)}w_*^\top x^{(i)}\ge\gamma$, and
+# $\lVert x^{(i)}\rVert\le R$, there are at most $(R/\gamma)^2$ updates (Novikoff 1962). If not, it never
+# stops. The threshold is a weight on an input that is always 1.
+#
+# <details><summary>Hint: a question</summary>You start at w = 0, where every score is 0. If a score of 0 is
+# not a mistake, what happens in the first epoch? And in the second?</details>
 
 # %% exercise="ex2-perceptron"
 def perceptron_fit(X: Tensor, y: Tensor, max_epochs: int = 100) -> tuple[Tensor, int, bool]:
@@ -266,6 +486,21 @@ from autograder.checks import optimization as hidden
 hidden.perceptron(perceptron_fit)
 ### END HIDDEN TESTS
 
+# %% [markdown]
+# A step has no slope, so the perceptron cannot know *how* wrong it was. Replace the step by the sigmoid and
+# the loss by the binary cross-entropy: $f(x)=\sigma(w^\top x+b)$ with $x,w\in\mathbb R^D$ is **logistic
+# regression**, smooth in $w$. Now there is a gradient $g=(\partial\mathcal L/\partial
+# w_1,\dots,\partial\mathcal L/\partial w_D)^\top$. It points where the loss *rises* fastest, at right angles
+# to the lines of equal loss, and fades towards the minimum. So walk against it: **gradient descent**,
+# $w_{t+1}=w_t-\eta_t\,g(w_t)$. Here, with $X$ `[N, D]`,
+#
+# $$g_w=\frac1NX^\top\big(\sigma(Xw+b)-y\big),\qquad g_b=\frac1N\sum_n\big(\sigma(z_n)-y_n\big).$$
+#
+# There are three ways to a gradient: *numerically* (wiggle the weights: $D+1$ losses for one-sided
+# differences, $2D$ for central ones, inexact), *analytically* (exact, but mistakes creep in, so check it
+# numerically), *automatically* (chapter 02). And there is a way without any: *random search*. It is never
+# trapped in a local minimum, finds the best point in infinite time, and is useless in a million dimensions.
+
 # %% exercise="ex2-logistic-grad"
 def logistic_grad(X: Tensor, y: Tensor, w: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Mean binary cross-entropy of sigmoid(X @ w + b), with its gradient by formula (no autograd).
@@ -304,6 +539,13 @@ from autograder.checks import optimization as hidden
 
 hidden.logistic_grad(logistic_grad)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# Now walk.
+#
+# <details><summary>Hint: a question</summary>Two steps visit three points. How many losses are there, and
+# which of them do you know before the first step? Write <code>w = w - lr * gw</code>, not <code>w -=
+# ...</code>, which would change the caller's w0.</details>
 
 # %% exercise="ex2-logistic-fit"
 def logistic_fit(
@@ -345,7 +587,70 @@ hidden.logistic_fit(logistic_fit)
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# Below is your gradient on a toy problem with two weights and no bias. Where do the arrows point, and where
+# are they short?
+
+# %% demo=true
+rng = lab.rng("toy")
+X = torch.tensor(np.concatenate([rng.normal((-0.6, -0.8), 1.0, (60, 2)), rng.normal((0.9, 0.5), 1.0, (60, 2))]))
+y = torch.cat([torch.zeros(60), torch.ones(60)]).double()
+none = torch.zeros((), dtype=torch.float64)
+path = [torch.tensor([-1.5, 2.6], dtype=torch.float64)]
+for _ in range(40):
+    path.append(path[-1] - 2.0 * logistic_grad(X, y, path[-1], none)[1])
+path = torch.stack(path)
+
+fig, (left, right) = figure(1, 2, size=(9.6, 3.8))
+axis = torch.linspace(-2, 4, 80, dtype=torch.float64)
+grid = torch.cartesian_prod(axis, axis)
+scores = X @ grid.T  # [N, 6400]
+heights = (F.softplus(scores) - y[:, None] * scores).mean(dim=0).reshape(80, 80).T
+left.contour(axis, axis, heights, levels=16, colors="#8C8C8C", linewidths=0.8)
+ends = torch.cartesian_prod(axis[4::12], axis[4::12])
+arrows = torch.stack([logistic_grad(X, y, w, none)[1] for w in ends])
+left.quiver(*ends.T, *arrows.T, color=COLOR["blue"], width=0.005)
+left.plot(*path.T, color=COLOR["vermillion"], linestyle="-", marker="o", markersize=3)
+left.set(title="loss of two weights", xlabel="$w_1$", ylabel="$w_2$", aspect="equal")
+for k, marker in ((0, "o"), (1, "s")):
+    right.plot(*X[y == k].T, marker, markersize=4, color=list(COLOR.values())[k], alpha=0.6, label=f"class {k}")
+t = torch.tensor([-5.0, 5.0], dtype=torch.float64)
+for i, step in enumerate((0, 2, 5, 40)):
+    w = path[step] / path[step].norm()
+    right.plot(-w[1] * t, w[0] * t, color="black", linestyle=(":", "-.", "--", "-")[i], label=f"step {step}")
+right.set(title="where the model is undecided", xlabel="$x_1$", ylabel="$x_2$", xlim=(-3, 3), ylim=(-3, 3))
+right.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+show(fig, "Left: arrows show the gradient, across the contours and uphill, and the red path walks against them. "
+    "Right: the line between the classes turns as the weights move.")
+
+# %% [markdown]
+# Stack such layers, $f=f_3\circ f_2\circ f_1$ with $f_k(h)=\phi(W_kh+b_k)$ and $\theta_k=(W_k,b_k)$, all
+# units of one layer connected to all of the next, and you have a **multilayer perceptron**: input, hidden and
+# output layers. For $\phi$ the default is now $\mathrm{relu}(a)=\max(a,0)$; $\tanh$ and $\sigma$ ruled the
+# second wave and live on in recurrent networks. Without $\phi$ depth is an illusion:
+# $W_2(W_1x+b_1)+b_2=W'x+b'$ with $W'=W_2W_1$, $b'=W_2b_1+b_2$.
+
+# %% demo=true
+generator = lab.generator("linear stack")
+first, second = (torch.randn(5, 5, generator=generator, dtype=torch.float64) for _ in range(2))
+offset, shift, x = (torch.randn(5, generator=generator, dtype=torch.float64) for _ in range(3))
+torch.testing.assert_close(second @ (first @ x + offset) + shift, (second @ first) @ x + (second @ offset + shift))
+
+# %% [markdown]
 # ## 3 How far can one step go?
+#
+# A small learning rate crawls, a large one zigzags, a too large one explodes. All of it can be understood
+# exactly on one model, because close to a minimum every smooth loss is a bowl (a quadratic). To second order
+# around $w_t$, with gradient $g$ and the matrix of second derivatives, the **Hessian** $H$ `[M, M]`,
+#
+# $$\mathcal L(w)\approx\mathcal L(w_t)+g^\top(w-w_t)+\tfrac12(w-w_t)^\top H\,(w-w_t).$$
+#
+# So take $\mathcal L(w)=\frac12w^\top Aw-b^\top w$ with a symmetric $A$ `[M, M]`. Its gradient is $Aw-b$, its
+# minimum $w_*=A^{-1}b$ (if all eigenvalues are positive), and gradient descent reads
+#
+# $$w_{t+1}=w_t-\eta\,(Aw_t-b).$$
+#
+# **Exercise 3 · 12 points · ★★☆ · 50 min.** Every matrix that comes in is tested with `require_symmetric`
+# below, and with `spectrum` where it must be positive definite.
 
 # %% given="symmetric"
 def require_symmetric(A: Tensor) -> None:
@@ -396,6 +701,17 @@ from autograder.checks import optimization as hidden
 hidden.gd_quadratic(gd_quadratic)
 ### END HIDDEN TESTS
 
+# %% [markdown]
+# **Now without taking the steps.** The eigenvectors of
+# $A=Q\,\mathrm{diag}(\lambda_1\le\dots\le\lambda_M)\,Q^\top$ are the axes of the elliptic contours, the
+# eigenvalues the curvatures along them. In these coordinates, $z=Q^\top(w-w_*)$, nothing mixes:
+# $z_{t+1}=(I-\eta\Lambda)\,z_t$, one number $1-\eta\lambda_m$ per coordinate (Goh 2017). Back again:
+#
+# $$w_t=w_*+Q\,(I-\eta\Lambda)^t\,Q^\top(w_0-w_*).$$
+#
+# <details><summary>Hint: a question</summary>At t = 0 the formula must return w0. Does yours, if b is not 0?
+# And in which coordinates do you hand the result back?</details>
+
 # %% exercise="ex3-gd-closed-form"
 def gd_closed_form(A: Tensor, b: Tensor, w0: Tensor, lr: float, t: int) -> Tensor:
     """The weights after t steps of gradient descent on L(w) = w.A.w / 2 - b.w, without taking the steps.
@@ -427,6 +743,21 @@ from autograder.checks import optimization as hidden
 
 hidden.gd_closed_form(gd_closed_form)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# The error in coordinate $m$ is multiplied by $|1-\eta\lambda_m|$ per step, so it shrinks only if that is
+# below 1: the steepest direction sets the limit, $0<\eta<\eta_{\max}=2/\lambda_M$. The slowest coordinate
+# sets the pace,
+#
+# $$\mathrm{rate}(\eta)=\max_m|1-\eta\lambda_m|=\max\{|1-\eta\lambda_1|,\,|1-\eta\lambda_M|\},$$
+#
+# which is smallest where both are equal:
+#
+# $$\eta_*=\frac2{\lambda_1+\lambda_M},\qquad \mathrm{rate}(\eta_*)=\frac{\kappa-1}{\kappa+1},\qquad
+# \kappa=\frac{\lambda_M}{\lambda_1}.$$
+#
+# The **condition number** $\kappa$ is all that matters: with $\kappa=1$ the best step is the only step, with
+# $\kappa=100$ it takes 691 to gain six digits. Most of this chapter is one fight against $\kappa$.
 
 # %% exercise="ex3-step-sizes"
 def convergence_rate(A: Tensor, lr: float) -> float:
@@ -493,6 +824,70 @@ from autograder.checks import optimization as hidden
 hidden.max_stable_lr(max_stable_lr)
 ### END HIDDEN TESTS
 
+# %% demo=true
+A, start = torch.diag(torch.tensor([0.1, 1.0], dtype=torch.float64)), torch.tensor([-1.7, 0.9], dtype=torch.float64)
+rates = {"timid": 0.5, "best": optimal_lr(A), "too bold": 1.02 * max_stable_lr(A)}
+fig, axes = figure(1, 4, size=(11, 3.0), width_ratios=[1.25, 1, 1, 1])
+eigenvalue = torch.linspace(0, 1.15, 100)
+for i, (name, lr) in enumerate(rates.items()):
+    style = line_style(i)
+    axes[0].plot(eigenvalue, (1 - lr * eigenvalue).abs(), color=style["color"], linestyle=style["linestyle"])
+    path = gd_quadratic(A, torch.zeros(2, dtype=torch.float64), start, lr, 25)
+    draw_surface(axes[i + 1], quadratic(10.0), levels=10)
+    axes[i + 1].plot(*path.T, color=style["color"], linestyle="-", marker="o", markersize=2.5, linewidth=1)
+    axes[i + 1].set(title=f"{name}: η = {lr:.2f}, rate {convergence_rate(A, lr):.2f}", ylabel="")
+    axes[i + 1].title.set(color=style["color"], fontsize=9.5)
+for value, name in ((0.1, "$λ_1$"), (1.0, "$λ_M$")):
+    axes[0].axvline(value, color="black", linestyle=":", linewidth=1)
+    axes[0].text(value + 0.02, 1.2, name)
+axes[0].axhline(1, color="black", linewidth=0.8, linestyle="-")
+axes[0].set(title="factor per step", xlabel="eigenvalue λ", ylabel="|1 − ηλ|", ylim=(0, 1.3))
+show(fig, "Left: the factor by which each coordinate shrinks; at the best step both ends are equally slow. Then, in "
+    "the same colours, 25 steps each. Beyond the limit the steep coordinate grows, although the flat one does fine.")
+
+# %% [markdown]
+# **Widget 1: rolling downhill.** Find the cliff: push $\eta$ slowly across $\eta_{\max}$ and watch the error.
+# Does it matter for the *best* rate how the valley is turned? What does doubling $\kappa$ do?
+
+# %% demo=true
+def rolling(fig, kappa, share, angle):
+    surface = quadratic(kappa, angle)
+    A = torch.tensor([surface.gradient(1.0, 0.0), surface.gradient(0.0, 1.0)], dtype=torch.float64)
+    A = (A + A.T) / 2  # symmetric to the last bit
+    start, lr = torch.tensor(surface.start, dtype=torch.float64), share * max_stable_lr(A)
+    path = gd_quadratic(A, torch.zeros(2, dtype=torch.float64), start, lr, 100)
+    error, predicted = path.norm(dim=1), convergence_rate(A, lr)
+    measured = float((error[100] / error[80]) ** (1 / 20)) if error[100] > 1e-14 else float("nan")
+    left, right = fig.subplots(1, 2)
+    draw_surface(left, surface)
+    left.plot(*path.T, color=COLOR["vermillion"], linestyle="-", marker="o", markersize=3, linewidth=1)
+    left.set_title(f"η = {lr:.3g}, best {optimal_lr(A):.3g}, limit {max_stable_lr(A):.3g}")
+    right.semilogy(error, label="distance to the minimum")
+    right.semilogy(error[0] * predicted ** torch.arange(101.0), label="predicted rate")
+    right.set(title=f"rate predicted {predicted:.4f}, measured {measured:.4f}", xlabel="step", ylim=(1e-6, 1e3))
+    right.legend(fontsize=8)
+
+
+explore(rolling, "Gradient descent on a valley, and its distance to the minimum beside the predicted rate: above the "
+    "limit, η/η_max = 1, the distance grows.", size=(9, 3.6),
+    kappa=Slider(1.0, 1000.0, 20.0, label="condition number κ", log=True),
+    share=Slider(0.01, 1.1, 0.7, 0.01, "η / η_max"), angle=Slider(0.0, 90.0, 30.0, 5.0, "angle"))
+
+# %% [markdown]
+# **Newton's method** uses the Hessian instead of one learning rate: jump to where the quadratic model is
+# flat, $\theta_{t+1}=\theta_t-H_t^{-1}g_t$. On a quadratic one step is enough, from anywhere, whatever
+# $\kappa$. The price: a matrix with $M^2$ entries, $O(M^3)$ operations, trouble where $H$ is nearly singular,
+# and *attraction to saddle points*, where $H$ has negative eigenvalues. For millions of weights it is out of
+# the question; as an idea it is behind most of what follows.
+#
+# What does the Hessian say about a **critical point** ($g=0$)? All eigenvalues positive: a minimum. All
+# negative: a maximum. Mixed signs: a saddle. If one is zero, the second order leaves it undecided, *whatever
+# the others are*.
+#
+# <details><summary>Hint: a question</summary>When is an eigenvalue that a computer returns as 1e-12 a zero?
+# Compare with the largest one: multiplying the loss by 10⁶ must not change the answer. And do not invert:
+# solve.</details>
+
 # %% exercise="ex3-newton-step"
 def newton_step(grad: Tensor, hess: Tensor) -> Tensor:
     """The increment of Newton's method: adding it to the weights makes the local quadratic model stationary.
@@ -556,7 +951,122 @@ hidden.critical_point(classify_critical_point)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 4 Inputs: conditioning by whitening
+# Between gradient descent and Newton stands **L-BFGS**: it approximates the product with the *inverse*
+# Hessian from the last ten moves $s$ and gradient changes $y$, and never builds a matrix. The step starts
+# from $\gamma=s^\top y/y^\top y$, a guess of the inverse curvature, and is halved until the loss falls
+# enough. Read it once; it is given.
+
+# %% demo=true
+def lbfgs(loss_and_grad: Callable, w: Tensor, steps: int, memory: int = 10) -> Tensor:
+    """The path [steps + 1, M] of L-BFGS: two-loop recursion, backtracking line search (Liu and Nocedal 1989)."""
+    path, pairs = [w], []  # pairs of a move s and the change y of the gradient
+    loss, grad = loss_and_grad(w)
+    for _ in range(steps):
+        direction, weights = grad, []
+        for s, y in reversed(pairs):  # newest first
+            weights.append((s @ direction) / (s @ y))
+            direction = direction - weights[-1] * y
+        if pairs:
+            s, y = pairs[-1]
+            direction = direction * (s @ y) / (y @ y)
+        for (s, y), weight in zip(pairs, reversed(weights), strict=True):  # oldest first
+            direction = direction + (weight - (y @ direction) / (s @ y)) * s
+        step = 1.0 if pairs else min(1.0, 1 / float(grad.norm().clamp(min=1e-12)))
+        while loss_and_grad(w - step * direction)[0] > loss - 1e-4 * step * (grad @ direction) and step > 1e-10:
+            step /= 2
+        new_w = w - step * direction
+        loss, new_grad = loss_and_grad(new_w)
+        s, y = new_w - w, new_grad - grad
+        if s @ y > 1e-14 * (y @ y):
+            pairs = [*pairs, (s, y)][-memory:]
+        w, grad = new_w, new_grad
+        path.append(w)
+    return torch.stack(path)
+
+
+def rosenbrock_loss_and_grad(w):
+    surface = rosenbrock()
+    return surface.value(*w), torch.stack(surface.gradient(*w))
+
+
+lbfgs_path = lbfgs(rosenbrock_loss_and_grad, torch.tensor([-1.2, 1.0], dtype=torch.float64), 60)
+torch.testing.assert_close(lbfgs_path[-1], torch.ones(2, dtype=torch.float64))
+
+# %% demo=true
+def rosenbrock_hessian(x, y):
+    return torch.tensor([[2 - 400 * (y - 3 * x * x), -400 * x], [-400 * x, 200.0]], dtype=torch.float64)
+
+
+surface, w = rosenbrock(), torch.tensor([-1.2, 1.0], dtype=torch.float64)
+newton_path = [w]
+for _ in range(8):
+    w = w + newton_step(torch.stack(surface.gradient(*w)), rosenbrock_hessian(*w))
+    newton_path.append(w)
+fig, (left, right) = figure(1, 2, size=(9.6, 3.7))
+draw_surface(left, surface)
+here = torch.tensor([-0.7, -0.4], dtype=torch.float64)
+grad, hess = torch.stack(surface.gradient(*here)), rosenbrock_hessian(*here)
+axis = torch.linspace(-2.4, 2.4, 160, dtype=torch.float64)
+moves = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1)
+model = moves @ grad + ((moves @ hess) * moves).sum(dim=-1) / 2
+left.contour(here[0] + axis, here[1] + axis, model - model.min(), levels=[3, 15, 40, 90],
+    colors=COLOR["vermillion"], linewidths=1.2)
+left.annotate("", xy=here + newton_step(grad, hess), xytext=here, arrowprops={"arrowstyle": "->", "lw": 2})
+left.annotate("", xy=here - 0.5 * grad / grad.norm(), xytext=here, arrowprops={"arrowstyle": "->", "lw": 2, "ls": ":"})
+left.set_title("local bowl (red), Newton's step (solid), −g (dotted)", fontsize=10)
+plain = descend(lambda params: torch.optim.SGD(params, lr=1.5e-3), surface, 40)
+for i, (name, path) in enumerate({"gradient descent": plain, "L-BFGS": lbfgs_path[:41], "Newton": newton_path}.items()):
+    values = [max(float(surface.value(*w)), 1e-20) for w in path]
+    right.semilogy(values, label=name, **line_style(i), markersize=3)
+right.set(title="Rosenbrock's valley", xlabel="step", ylabel="loss")
+right.legend()
+show(fig, "Left: the quadratic model at one point, and Newton's step to its minimum on the valley floor. Right: "
+    "Newton leaps up once before it converges, L-BFGS descends steadily, gradient descent crawls.")
+
+# %% [markdown]
+# How fast is fast? With $\epsilon_k=\lVert w_k-w_*\rVert$ one speaks of **linear** convergence if
+# $\epsilon_{k+1}\le\mu\,\epsilon_k$ with $\mu<1$, so $\epsilon_k=O(\mu^k)$: a straight line in the picture,
+# the fate of gradient descent. **Quadratic** is $\epsilon_{k+1}\le\mu\,\epsilon_k^2$, so
+# $\epsilon_k\le(\mu\epsilon_0)^{2^k}/\mu$: the number of right digits doubles with every step, as for Newton
+# close to the end. With mini-batches and $\eta_k\propto1/k$ the loss above its minimum shrinks like $1/k$: a
+# million steps for six digits, about the precision of float32.
+
+# %% [markdown]
+# ## 4 Conditioning the inputs
+#
+# Where does a bad $\kappa$ come from? Look at linear regression,
+# $\mathcal L=\frac1{2N}\sum_n(y_n-w^\top x_n)^2$. Its Hessian is
+#
+# $$H=\frac1N\sum_nx_nx_n^\top,$$
+#
+# the covariance $C_x$ of the inputs, if their mean is zero. Conditioning of the *inputs* is conditioning of
+# the *problem*: the same lengths once in millimetres and once in kilometres make $\kappa=10^{12}$. There are
+# three cures, each an affine map fitted on the training data, with mean $\mu$ and covariance $C_x=EDE^\top$
+# (eigenvectors in the columns of $E$, eigenvalues in $D$):
+
+# %% [markdown]
+# | | map | after it |
+# |---|---|---|
+# | standardise | $(x-\mu)/\sqrt{\mathrm{var}+\epsilon}$, per feature | mean 0, variance 1 |
+# | PCA whitening | $(D+\epsilon)^{-1/2}E^\top(x-\mu)$ | covariance $I$; may drop small components |
+# | ZCA whitening | $E(D+\epsilon)^{-1/2}E^\top(x-\mu)$ | covariance $I$, closest to the original |
+
+# %% [markdown]
+# The $\epsilon$ keeps directions without variance, such as pixels that are always black, from being blown up.
+# For photographs people often subtract the mean only, the mean image (AlexNet) or one mean per colour channel
+# (VGG): pixels are bounded anyway, and their relative variance may carry information. And, whatever you
+# choose: **test data go through the map of the training data**. Nothing is fitted at test time.
+#
+# **Exercise 4 · 8 points · ★★☆ · 40 min.**
+#
+# <details><summary>Hint 1: a question</summary><code>torch.linalg.eigh</code> sorts ascending and puts one
+# eigenvector in each <i>column</i>. Your X has one example in each <i>row</i>. Which side of X does E go to,
+# and is it transposed there?</details>
+# <details><summary>Hint 2</summary>All three maps are "subtract the mean, multiply by a matrix [D, C]".
+# Compute that matrix and its inverse in <code>fit</code>, and the other methods are one line each.</details>
+# <details><summary>Hint 3</summary>Rounding can make an eigenvalue slightly negative:
+# <code>clamp(min=0)</code> before the root. <code>flip(0)</code> and <code>flip(1)</code> reverse the order
+# of values and columns.</details>
 
 # %% exercise="ex4-whitener"
 class Whitener:
@@ -683,8 +1193,150 @@ from autograder.checks import optimization as hidden
 hidden.whitener_inverse(Whitener)
 ### END HIDDEN TESTS
 
+# %% demo=true
+digits = mnist(full=lab.preset == "full")
+n_train = lab.pick(smoke=2000, quick=12000, full=60000)
+x_train = torch.tensor(digits.x_train[:n_train]).flatten(1) / 255  # [N, 784], float32
+x_test = torch.tensor(digits.x_test).flatten(1) / 255
+y_train = torch.tensor(digits.y_train[:n_train]).long().to(lab.device)
+y_test = torch.tensor(digits.y_test).long().to(lab.device)
+
+# %% demo=true
+whiteners = {
+    "standardised": Whitener("standardize", eps=1e-2),
+    "PCA": Whitener("pca", eps=1e-2, n_components=100),
+    "ZCA": Whitener("zca", eps=0.1),
+}
+inputs = {"raw": (x_train, x_test), "centred": (x_train - x_train.mean(dim=0), x_test - x_train.mean(dim=0))}
+for name, whitener in whiteners.items():
+    whitener.fit(x_train)
+    inputs[name] = whitener.transform(x_train), whitener.transform(x_test)
+
+# %% demo=true
+rng = lab.rng("clouds")
+cloud = torch.tensor(rng.normal(size=(400, 2)) @ np.array([[2.0, 1.1], [0.0, 0.4]]) + [3.0, 1.0])
+fig, axes = figure(2, 4, size=(10, 5.0))
+for column, name in enumerate(("raw", "standardised", "PCA", "ZCA")):
+    method = {"standardised": "standardize"}.get(name, name.lower())
+    points = cloud if name == "raw" else Whitener(method).fit(cloud).transform(cloud)
+    axes[0, column].scatter(*points.T, s=5, c=cloud[:, 0], cmap="cividis")
+    axes[0, column].set(title=name, aspect="equal", xlim=(-4, 10) if name == "raw" else (-4, 4))
+    axes[0, column].set_ylim((-6, 8) if name == "raw" else (-4, 4))
+    picture = inputs[name][0][7]
+    side = 10 if name == "PCA" else 28
+    axes[1, column].imshow(picture.reshape(side, side), cmap="gray", aspect="equal")
+    axes[1, column].set_title("100 coefficients" if name == "PCA" else "")
+    axes[1, column].set_axis_off()
+show(fig, "Above: a stretched cloud; standardising keeps its tilt, PCA turns and rounds it, ZCA rounds it without "
+    "turning (colour: the original first coordinate). Below: one digit. ZCA leaves a sharpened digit, PCA code.")
+
 # %% [markdown]
-# ## 5 Weights: how large at the start?
+# ### Experiment A: the same classifier on five versions of the digits
+#
+# **2 points.** Softmax regression, logits $Wx+b$ from zero weights, trained by 100 steps on all examples. The
+# Hessian of this loss is bounded by half that of the linear regression above, so every version gets the step
+# $\eta=\min(2,\,2/\lambda_{\max})$ that *its own* inputs allow. Before you run it: which version wins, and by
+# how much?
+
+# %% demo=true
+def softmax_regression(Z, Z_test, steps, label):
+    """Full-batch gradient descent from zero; the history of the loss, with the test accuracy at the end."""
+    lr = min(2.0, 2 / float(torch.linalg.eigvalsh(Z.T @ Z / len(Z))[-1]))
+    Z, Z_test = Z.to(lab.device), Z_test.to(lab.device)
+    W = torch.zeros(10, Z.shape[1], device=lab.device, requires_grad=True)
+    b = torch.zeros(10, device=lab.device, requires_grad=True)
+
+    def step(i):
+        loss = cross_entropy(Z @ W.T + b, y_train)
+        grads = torch.autograd.grad(loss, (W, b))
+        with torch.no_grad():
+            for p, g in zip((W, b), grads, strict=True):
+                p -= lr * g
+        return loss
+
+    def evaluate(i):
+        with torch.no_grad():
+            return {"acc": ((Z_test @ W.T + b).argmax(dim=1) == y_test).float().mean()}
+
+    return train(step, steps, every=steps, evaluate=evaluate, label=label)
+
+
+steps_a = lab.pick(smoke=60, quick=100, full=1000)
+runs_a = {name: softmax_regression(*pair, steps_a, name) for name, pair in inputs.items()}
+
+# %% demo=true
+fig, (left, right) = figure(1, 2, size=(9.6, 3.6))
+for i, (name, history) in enumerate(runs_a.items()):
+    style = line_style(i) | {"marker": ""}
+    Z = inputs[name][0]
+    left.semilogy(torch.linalg.eigvalsh(Z.T @ Z / len(Z)).flip(0).clamp(min=1e-6)[:400], **style)
+    history.plot(right, "loss", label=f"{name}: {history.last('acc'):.3f}", **style)
+left.set(title="eigenvalues of the input", xlabel="index", ylim=(1e-4, 300), ylabel="eigenvalue of $Z^TZ/N$")
+right.set(title="training loss (test accuracy in the legend)", ylim=(0.1, 2.4))
+right.legend(fontsize=8)
+show(fig, "Left: the flatter the spectrum, the better conditioned the problem. Right: the same 100 steps of the same "
+    "algorithm. Nothing changed but the coordinates.")
+
+with check("Experiment A: conditioning") as expect:
+    loss = {name: history.last("loss") for name, history in runs_a.items()}
+    gain, limit, needed = lab.pick(smoke=(3.0, 0.33, 0.82), quick=(2.2, 0.36, 0.87), full=(1.2, 0.30, 0.90))
+    expect.true(loss["raw"] / loss["PCA"] >= gain,
+        f"the loss on raw digits is {loss['raw']:.3f}, on whitened ones {loss['PCA']:.3f}: too little gained",
+        likely="PCA divides by the root of the eigenvalue, and keeps the LARGEST components")
+    expect.true(loss["PCA"] <= limit, f"the loss on whitened digits is {loss['PCA']:.3f}, expected at most {limit}")
+    reached = runs_a["PCA"].last("acc")
+    expect.true(reached >= needed, f"test accuracy {reached:.3f} on whitened digits, expected at least {needed}",
+        likely="was the whitener fitted again on the test data?")
+    expect.why("Dividing by the eigenvalue itself would give a loss of 0.80, fitting anew on the test data an accuracy "
+        "of 0.36: right on the training set, useless outside.")
+
+# %% test="exA-conditioning-test" points=2
+with check("Experiment A: whitening and loss fit together") as expect:
+    X = torch.tensor([[0.0, 1.0, 2.0], [1.0, 0.0, 5.0], [2.0, 2.0, 0.0], [3.0, 1.0, 1.0]])
+    Z = Whitener("pca", n_components=2).fit(X).transform(X)
+    expect.shape(Z, (4, 2), "four examples with two components")
+    expect.finite(cross_entropy(Z, torch.tensor([0, 1, 1, 0])), "the loss of these components as logits")
+    expect.why("Graded by training a classifier on whitened and on raw digits.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import optimization as hidden
+
+hidden.experiment_conditioning(cross_entropy, Whitener)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 5 How large at the start?
+#
+# Set all weights to zero and every hidden unit gets the same zero signal and, through zero weights, zero
+# gradient: nothing ever moves. (Equal weights other than zero move, but all units of a layer stay equal:
+# nothing breaks the symmetry.) So draw them at random. How large? Take one unit, $y_i=\sum_jw_{ij}x_j$, with
+# $N_x$ uncorrelated inputs of mean 0 and variance 1, and independent weights of mean 0. Variances add:
+#
+# $$\mathrm{var}\,y_i=N_x\,\mathrm{var}\,w\;\Rightarrow\;v_f=\frac1{N_x},\qquad
+# \mathrm{var}\frac{\partial\mathcal L}{\partial x_j}=N_y\,\mathrm{var}\,w\;\Rightarrow\;v_b=\frac1{N_y},$$
+#
+# the first to keep the signal level on its way forward, the second for the gradient on its way back, where it
+# is collected from the $N_y$ outputs. Both at once is possible for square layers only. Every factor other
+# than 1 acts *once per layer*: $0.9^{50}=0.005$, $1.1^{50}=117$.
+
+# %% [markdown]
+# | scheme | variance of $w$ | idea |
+# |---|---|---|
+# | `lecun_normal` | $1/N_x$ | forward (LeCun et al. 1998); some texts call it Xavier |
+# | `xavier_normal` | $2/(N_x+N_y)$ | harmonic mean of $v_f$ and $v_b$ (Glorot and Bengio 2010) |
+# | `xavier_uniform` | the same | $\mathcal U[-\Delta,\Delta]$ has variance $\Delta^2/3$: $\Delta=\sqrt{6/(N_x+N_y)}$ |
+# | `he_normal` | $2/N_x$ | for ReLU (He et al. 2015) |
+#
+# Why the 2? ReLU sets half of all values to zero, *in every layer*, and with them half of the mean square.
+# Without the 2 the signal shrinks by $\sqrt2$ per layer, $2^{-L/2}$ after $L$. (It is not that ever more
+# units die with depth, as one reads: about half are zero everywhere.) $N_x$ is called *fan-in*, $N_y$
+# *fan-out*.
+
+# %% [markdown]
+# **Exercise 5 · 8 points · ★★☆ · 40 min.** Fill the matrix with `normal_` and `uniform_`, not with `nn.init`.
+#
+# <details><summary>Hint: a question</summary>W has shape [out, in]. Which of the two numbers is the fan-in?
+# And what does <code>normal_(mean, ...)</code> want next: a variance or a standard deviation? (A Parameter
+# may be changed in place inside <code>with torch.no_grad():</code>.)</details>
 
 # %% exercise="ex5-init-weight"
 def init_weight_(W: Tensor, scheme: str, generator: torch.Generator | None = None) -> Tensor:
@@ -754,6 +1406,10 @@ from autograder.checks import optimization as hidden
 hidden.init_in_place(init_weight_)
 ### END HIDDEN TESTS
 
+# %% [markdown]
+# Now follow a signal through a stack $x\leftarrow\phi(xW^\top)$ and keep three numbers per layer: mean,
+# standard deviation, and root mean square, rms $=\sqrt{\text{mean of }x^2}$.
+
 # %% exercise="ex5-signal-stats"
 def signal_stats(x: Tensor, Ws: list[Tensor], phi: Callable[[Tensor], Tensor]) -> Tensor:
     """Statistics of the signal on its way through a stack of layers x -> phi(x @ W.T).
@@ -790,8 +1446,193 @@ from autograder.checks import optimization as hidden
 hidden.signal_stats(signal_stats)
 ### END HIDDEN TESTS
 
+# %% demo=true
+def gradients_on_the_way_back(x: Tensor, Ws: list, phi: Callable) -> tuple[list, list]:
+    """Activations of a stack, input included, and the rms of the gradient that arrives at each of them when
+    random numbers are fed in at the end."""
+    signals = [x.clone().requires_grad_()]
+    for W in Ws:
+        signals.append(phi(signals[-1] @ W.T))
+        signals[-1].retain_grad()
+    signals[-1].backward(torch.randn(signals[-1].shape, generator=torch.Generator().manual_seed(0)))
+    return [s.detach() for s in signals], [float(s.grad.pow(2).mean().sqrt()) for s in signals]
+
+
+def draw_histograms(ax, signals, lo=-2.0, hi=2.0):
+    """One histogram per layer, side by side, dark where many values are (layer 0 is the input)."""
+    counts = torch.stack([torch.histc(s.clamp(lo, hi), 60, lo, hi) for s in signals], dim=1)  # [60, layers]
+    shown = (counts / counts.amax(dim=0)).sqrt()
+    last = len(signals) - 1
+    where = (-0.5, last + 0.5, lo, hi)
+    ax.imshow(shown, origin="lower", aspect="auto", cmap="Blues", interpolation="nearest", extent=where)
+    ax.set_xticks(range(0, last + 1, max(1, last // 5)))
+    ax.grid(False)
+
+# %% demo=true
+activations = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "ReLU": torch.relu}
+schemes = {"small_normal": "σ = 0.01", "unit_normal": "σ = 1", "xavier_normal": "Xavier", "he_normal": "He"}
+generator = lab.generator("histograms")
+x = torch.randn(1000, 300, generator=generator)
+fig, axes = figure(4, 4, size=(10.5, 8.4), sharex=True)
+for column, (scheme, title) in enumerate(schemes.items()):
+    Ws = [init_weight_(torch.empty(300, 300), scheme, generator) for _ in range(10)]
+    for row, (name, phi) in enumerate(activations.items()):
+        signals, backward = gradients_on_the_way_back(x, Ws, phi)
+        draw_histograms(axes[row, column], signals)
+        axes[row, column].set_title(f"{title}: last rms {signal_stats(x, Ws, phi)[-1, 2]:.1g}", fontsize=9)
+        axes[3, column].semilogy([max(b, 1e-30) for b in backward], label=name, **line_style(row), markersize=3)
+        axes[row, 0].set_ylabel(name)
+    axes[3, column].set(ylim=(1e-20, 1e20), xlabel="layer")
+axes[3, 0].set_ylabel("rms of the gradient")
+axes[3, 0].legend(fontsize=8, loc="upper left")
+show(fig, "Ten layers of 300 units: histograms of the activations (above; layer 0 is the input), and the gradient on "
+    "its way back (below). Too small: everything ends on one value. Too large: saturation, or off the scale for ReLU. "
+    "Xavier suits tanh, He suits ReLU; the sigmoid loses its gradient unless it saturates.")
+
+# %% [markdown]
+# Xavier keeps the *activations* of a sigmoid network alive, but its gradient still loses a factor of four or
+# more per layer, because $\sigma'\le\frac14$. And initialisation is no mere detail: there are subnetworks
+# that train well from their own initial weights and fail from fresh ones ("lottery tickets", Frankle and
+# Carbin 2018).
+#
+# **Widget 2: signal in a deep network.** For ReLU, depth 50, find the $\sigma$ that keeps the two curves
+# level. How wide is the window? Then switch on *batch norm* (section 6) or *skip* (section 7), and try again.
+
+# %% demo=true
+def signal(fig, sigma, depth, activation, norm, skip):
+    width, generator = 100, lab.generator("signal")
+    phi = activations[activation]
+    h = torch.randn(200, width, generator=generator).requires_grad_()
+    signals = [h]
+    for _ in range(depth):
+        a = signals[-1] @ (sigma * torch.randn(width, width, generator=generator)).T
+        if norm:
+            a = (a - a.mean(dim=0)) / (a.std(dim=0, correction=0) + 1e-12)
+        signals.append(signals[-1] + phi(a) / depth**0.5 if skip else phi(a))
+        signals[-1].retain_grad()
+    signals[-1].backward(torch.randn(200, width, generator=generator))
+    left, right = fig.subplots(1, 2)
+    draw_histograms(left, [s.detach() for s in signals], -3.0, 3.0)
+    left.set(title="activations", xlabel="layer")
+    for name, values, i in (("signal", signals, 0), ("gradient", [s.grad for s in signals], 1)):
+        rms = [float(v.detach().double().pow(2).mean().sqrt().nan_to_num(1e38)) for v in values]
+        right.semilogy(np.clip(rms, 1e-12, 1e12), label=f"{name}, rms", **line_style(i), markersize=3)
+    last = signals[-1].detach().double().nan_to_num(0.0)
+    singular = torch.linalg.svdvals(last)
+    rank = int((singular > 1e-2 * singular[0]).sum())
+    right.set(title=f"numerical rank of the last layer: {rank} of {width}", xlabel="layer", ylim=(1e-12, 1e12))
+    right.set_xticks(left.get_xticks())
+    right.legend(fontsize=8, loc="upper left")
+
+
+explore(signal, "Histograms of the activations by layer, and the size of signal and gradient: both must stay level. "
+    "Without help one σ does it; for ReLU and 100 units it is √(2/100) = 0.14.", size=(9, 3.6),
+    sigma=Slider(0.001, 2.0, 0.05, label="σ of the weights", log=True), depth=Slider(1, 50, 20),
+    activation=Choice(["ReLU", "tanh", "sigmoid"]), norm=Toggle(False, "batch norm"), skip=Toggle(False, "skip"))
+
 # %% [markdown]
 # ## 6 Batch normalisation
+#
+# A right start is not enough. In a deep stack conditioning decays *by itself*, with perfectly whitened inputs
+# and perfect scales. Multiplying a vector by matrix after matrix is what power iteration does,
+# $v\leftarrow Wv/\lVert Wv\rVert$, which turns every vector towards the dominant direction. A linear network
+# is power iteration without the division: layer by layer, all inputs turn the same way, and what
+# distinguishes them is lost.
+
+# %% demo=true
+def numerical_rank(h: Tensor) -> int:
+    """How many singular values of the features h [N, D] are at least 1 % of the largest."""
+    singular = torch.linalg.svdvals(h.double())
+    return int((singular >= 1e-2 * singular[0]).sum())
+
+
+def mean_cosine(h: Tensor) -> float:
+    """The mean cosine between the feature vectors (rows) of two different examples."""
+    h = F.normalize(h.double(), dim=1)
+    n = len(h)
+    return float(((h @ h.T).sum() - n) / (n * n - n))
+
+
+def mlp(sizes: list, norm: type | None = None, init: str | None = "he_normal", tag: str = "mlp", phi=nn.ReLU):
+    """Linear, [norm], phi, ..., Linear. Weights by your init_weight_, biases 0; init=None: as PyTorch does it."""
+    layers, generator = [], lab.generator(tag)
+    for i, (d_in, d_out) in enumerate(pairwise(sizes)):
+        with lab.seeded(f"{tag} {i}"):
+            layers.append(nn.Linear(d_in, d_out))
+        if init is not None:
+            init_weight_(layers[-1].weight, init, generator)
+            nn.init.zeros_(layers[-1].bias)
+        if i < len(sizes) - 2:
+            layers += [phi()] if norm is None else [norm(d_out), phi()]
+    return nn.Sequential(*layers)
+
+# %% demo=true
+def cosines_by_depth(norm, depth=30):
+    """The mean cosine of two digits after each of `depth` untrained ReLU layers (weights: He)."""
+    net, h, cosines = mlp([784] + [128] * depth + [10], norm, tag="cosine"), x_train[:512], []
+    h = (h - h.mean()) / h.std()
+    for module in net[:-1]:
+        h = module(h).detach()
+        if isinstance(module, nn.ReLU):
+            cosines.append(mean_cosine(h))
+    return cosines
+
+
+generator = lab.generator("rank")
+h = 20 * torch.linalg.qr(torch.randn(400, 32, generator=generator))[0]  # covariance I: perfectly white
+fig, (left, middle, right) = figure(1, 3, size=(10.5, 3.3))
+ranks = []
+for layer in range(41):
+    ranks.append(int(torch.linalg.matrix_rank(h)))
+    if layer in (0, 1, 3, 5):
+        values = torch.linalg.eigvalsh(h.T.double() @ h.double() / len(h)).flip(0)
+        left.semilogy(values, label=f"layer {layer}", **line_style(len(left.lines)), markersize=3)
+    h = h @ init_weight_(torch.empty(32, 32), "xavier_normal", generator).T
+left.set(title="spectrum in a linear stack", xlabel="index", ylabel="eigenvalue of the covariance", ylim=(1e-12, 1e3))
+left.legend(fontsize=8)
+middle.plot(ranks, marker=".")
+middle.set(title="its rank in float32", xlabel="layer", ylim=(0, 33))
+right.plot(range(1, 31), cosines_by_depth(None), marker=".")
+right.set(title="ReLU layers: cosine of two digits", xlabel="layer", ylim=(0, 1.02))
+show(fig, "Left: whitened inputs become ill-conditioned within a few layers. Middle: directions vanish below the "
+    "precision of float32. Right: ReLU layers with the right scale turn all digits the same way.")
+
+# %% [markdown]
+# For ReLU networks Daneshmand et al. (2020) find the same: beyond a dozen layers the rank collapses, the
+# direction of the output no longer depends on the input, and learning stops. Bjorck et al. (2018) see such
+# networks predict one class for *every* input, and gradients with a few huge entries, so that only tiny
+# learning rates survive.
+#
+# If normalising the input helps, normalise inside as well. But signals change while the network learns, so it
+# has to be done afresh in every mini-batch: **batch normalisation** (Ioffe and Szegedy 2015). For each
+# feature, over the $N$ examples of the batch,
+#
+# $$\mu=\frac1N\sum_ix^{(i)},\quad\sigma^2=\frac1N\sum_i\big(x^{(i)}-\mu\big)^2,\quad
+# \tilde x=\frac{x-\mu}{\sqrt{\sigma^2+\epsilon}},\quad y=\gamma\odot\tilde x+\beta,$$
+#
+# with learned $\gamma,\beta$ `[D]`, which could undo it all, so nothing is lost. What is gained: level
+# signals and gradients, larger learning rates, little dependence on the start, and a bit of regularising
+# noise.
+
+# %% [markdown]
+# A batch of one has no variance, and answers should not depend on the company one is in. So training also
+# keeps **running statistics** with momentum $\alpha=0.1$, and evaluation uses these, frozen:
+#
+# $$\bar\mu\leftarrow(1-\alpha)\bar\mu+\alpha\,\mu,\qquad
+# \bar\sigma^2\leftarrow(1-\alpha)\bar\sigma^2+\alpha\,\frac N{N-1}\sigma^2 .$$
+#
+# The variance here is the *unbiased* one, around the mean of the *batch* (one text prints it around
+# $\bar\mu$: wrong). `model.train()` and `model.eval()` set `self.training` in every layer. In use:
+# `nn.Linear(1, 100)`, `BatchNorm1d(100)`, `nn.ReLU()`, `nn.Linear(100, 1)`, in this order.
+
+# %% [markdown]
+# **Exercise 6 · 12 points · ★★★ · 50 min.**
+#
+# <details><summary>Hint 1: a question</summary>Which four arrays belong to the layer, and which two does the
+# optimiser train? The other two must move with <code>.to(device)</code> and be saved, but get no gradient:
+# see <code>register_buffer</code>.</details>
+# <details><summary>Hint 2</summary>The gradient must flow through the batch's mean and variance, but not into
+# the running ones: update these inside <code>with torch.no_grad():</code>.</details>
 
 # %% exercise="ex6-batch-norm"
 class BatchNorm1d(nn.Module):
@@ -898,7 +1739,43 @@ hidden.batch_norm_eval(BatchNorm1d)
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# Does it keep digits apart? The picture from above once more, with your layer before every ReLU:
+
+# %% demo=true
+fig, ax = figure(size=(6.4, 3.0))
+for i, (name, norm) in enumerate({"He": None, "He, your batch norm": BatchNorm1d}.items()):
+    ax.plot(range(1, 31), cosines_by_depth(norm), label=name, **line_style(i), markersize=3)
+ax.set(title="ReLU layers: cosine of two digits", xlabel="layer", ylim=(0, 1.02))
+ax.legend(loc="center right")
+show(fig, "Without batch norm the cosine between any two digits tends to 1: one direction for all. With it the digits "
+    "stay about as different after 30 layers as after ten.")
+
+# %% [markdown]
 # ## 7 Residual connections
+#
+# Through 50 layers the gradient is a product of 50 factors. The slope of $\tanh$ lies in $(0,1]$, that of the
+# sigmoid in $(0,\frac14]$: such products vanish. What if there were a way past? A **residual block** (He et
+# al. 2016) adds to its input instead of replacing it:
+#
+# $$x_{l+1}=x_l+F(x_l),\qquad F(x)=W_2\,\mathrm{relu}(W_1x+b_1)+b_2 .$$
+#
+# Where a signal forks, gradients add: $\partial\mathcal L/\partial x_l=\partial\mathcal L/\partial
+# x_{l+1}+(\partial F/ \partial x)^\top\partial\mathcal L/\partial x_{l+1}$. The first term arrives unchanged,
+# however deep the stack. (A skip may as well span several layers.)
+
+# %% [markdown]
+# A skip alone does not make depth safe. If $F$ starts with He weights, its output has twice the mean square
+# of its input, the sum three times: $\sqrt3$ per block in rms, 60,000 after 20. So the branch must start
+# small: divided by $\sqrt n$ for $n$ blocks (`scaled`), which gives $\sqrt{(1+2/n)^n}<e$ in all, or at
+# `zero`, so that the whole stack starts as the identity.
+
+# %% [markdown]
+# **Exercise 7 · 6 points · ★★☆ · 30 min.** Nothing comes after the sum. With `skip=False` the block is a
+# plain pair of layers, $x\leftarrow\mathrm{relu}(F(x))$, to compare with. You may use `nn.init` here.
+#
+# <details><summary>Hint: a question</summary>With <code>zero</code>, fc2 is zero, so fc1 gets no gradient in
+# the first step. Why does the block learn all the same? And what would happen with fc1 at zero as
+# well?</details>
 
 # %% exercise="ex7-residual-mlp"
 class ResidualBlock(nn.Module):
@@ -980,7 +1857,168 @@ hidden.residual_init(ResidualMLP)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 8 Optimisers
+# ### Experiment B: does depth help?
+#
+# **2 points.** First look at untrained networks of 42 layers: how large is the gradient in each block, seen
+# by a hook on every layer? Then train, 200 steps each, at three depths: plain layers with He weights, the
+# same with your batch norm, and your residual network.
+
+# %% demo=true
+deep = fashion_mnist(full=True) if lab.preset == "full" else digits  # full: the data of Daneshmand et al. 2020
+pixels = torch.tensor(deep.x_train[:n_train]).flatten(1) / 255
+x_deep = ((pixels - pixels.mean()) / pixels.std()).to(lab.device)
+x_deep_test = ((torch.tensor(deep.x_test).flatten(1) / 255 - pixels.mean()) / pixels.std()).to(lab.device)
+y_deep, y_deep_test = (torch.tensor(y[:n_train]).long().to(lab.device) for y in (deep.y_train, deep.y_test))
+width = lab.pick(smoke=128, quick=128, full=512)
+
+
+def residual(n_blocks=20, **settings):
+    with lab.seeded("deep"):
+        return ResidualMLP(784, width, n_blocks, 10, **settings).to(lab.device)
+
+
+def gradient_norms(net, x, y):
+    """The norm of the loss's gradient at the output of every block, first to last, collected by hooks."""
+    norms = []
+    for block in net.blocks:
+        block.register_full_backward_hook(lambda block, grad_in, grad_out: norms.append(float(grad_out[0].norm())))
+    F.cross_entropy(net(x), y).backward()
+    return norms[::-1]  # the backward pass visits the last block first
+
+
+starts = {
+    "plain, He": {"branch_init": "he", "skip": False},
+    "skip, He": {"branch_init": "he"},
+    "skip, scaled": {"branch_init": "scaled"},
+    "skip, zero": {"branch_init": "zero"},
+}
+fig, ax = figure(size=(7.6, 3.4))
+for i, (name, settings) in enumerate(starts.items()):
+    norms = gradient_norms(residual(**settings), x_deep[:256], y_deep[:256])
+    ax.semilogy(range(1, 21), norms, label=name, **line_style(i))
+ax.set(title="gradient at the start, 20 blocks", xlabel="block (1 = next to the input)", ylabel="norm")
+ax.set_xticks([1, 5, 10, 15, 20])
+ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+show(fig, "Gradient norm at the output of each block before training. With skips and He branches it grows by a "
+    "factor per block on its way to the input; scaled or zero branches keep it level.")
+
+# %% demo=true
+def fit_deep(net, label, lr=0.01):
+    """Train with PyTorch's SGD (momentum 0.9, batches of 128); the test accuracy, or NaN if the loss diverged."""
+    optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=0.9)
+    generator = lab.generator("deep batches")
+
+    def step(i):
+        batch = torch.randint(len(x_deep), (128,), generator=generator).to(lab.device)
+        loss = F.cross_entropy(net(x_deep[batch]), y_deep[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    try:
+        train(step, lab.pick(smoke=100, quick=200, full=2000), label=label)
+    except TrainingDiverged:
+        return float("nan")
+    with torch.no_grad():
+        return float((net.eval()(x_deep_test).argmax(dim=1) == y_deep_test).float().mean())
+
+
+def plain_with_batch_norm(n_blocks):
+    return mlp([784] + [width] * (2 * n_blocks + 1) + [10], BatchNorm1d, tag="deep").to(lab.device)
+
+
+kinds = {
+    "plain, He": (lambda n: residual(n, branch_init="he", skip=False), 0.01),
+    "plain, He, batch norm": (plain_with_batch_norm, 0.01),
+    "skip, zero": (lambda n: residual(n, branch_init="zero"), 0.01),
+    "skip, scaled (η = 0.003)": (lambda n: residual(n, branch_init="scaled"), 0.003),
+}
+blocks = lab.pick(smoke=[2, 20], quick=[2, 8, 20], full=[4, 8, 16, 32])
+accuracy_b = {name: [fit_deep(build(n), f"{name}, {2 * n + 2} layers", lr) for n in blocks]
+    for name, (build, lr) in kinds.items()}  # fmt: skip
+
+# %% demo=true
+fig, ax = figure(size=(7.6, 3.4))
+for i, (name, values) in enumerate(accuracy_b.items()):
+    ax.plot([2 * n + 2 for n in blocks], values, label=name, **line_style(i))
+ax.set(title="test accuracy after the same number of steps", xlabel="layers", ylabel="accuracy", ylim=(0, 1))
+ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+show(fig, "Accuracy against depth. Plain networks get worse with depth, although the deeper one could represent all "
+    "that the shallower one can, and batch norm alone does not change that. Skips with a small branch do.")
+
+# %% [markdown]
+# He initialisation keeps the *size* of the signal, yet the plain network fails, in good part because of the
+# collapse of section 6, which no scale can cure. Look at 20 untrained ReLU layers: how different are the
+# signals of different digits? With PyTorch's default weights everything looks the same.
+#
+# Batch norm does keep the digits apart. Why is it no help at 42 layers? Because, without skips, it has a
+# price: the gradient grows by a factor of about 1.2 per layer on its way back (Yang et al. 2019), 2,000-fold
+# in all. In practice deep networks combine the two, batch norm inside of residual blocks.
+
+# %% demo=true
+nets = {"default": (None, None), "He": (None, "he_normal"), "He, batch norm": (BatchNorm1d, "he_normal")}
+fig, axes = figure(1, 4, size=(10.5, 3.3), width_ratios=[1, 1, 1, 1.5])
+rank_b, images = {}, x_deep[:512].cpu()
+for i, (name, (norm, scheme)) in enumerate(nets.items()):
+    net = mlp([784] + [128] * 20 + [10], norm, scheme, tag="untrained")
+    with torch.no_grad():
+        features = net[:-1](images)
+        rank_b[name], cosine = numerical_rank(features), mean_cosine(features)
+    logits = net(images)
+    middle = net[len(net) // 2 - (len(net) // 2) % (3 if norm else 2)]  # a Linear half-way
+    (grad,) = torch.autograd.grad(F.cross_entropy(logits, y_deep[:512].cpu()), middle.weight)
+    entries = (grad / grad.pow(2).mean().sqrt()).flatten()
+    shown = logits.detach() - logits.detach().mean(dim=1, keepdim=True)
+    axes[i].imshow((shown / shown.abs().max())[:40], aspect="auto", cmap="PuOr_r", vmin=-1, vmax=1)
+    axes[i].set_title(f"{name}\nrank {rank_b[name]}, cosine {cosine:.2f}", fontsize=9)
+    axes[i].set(xlabel="class", xticks=[0, 9], yticks=[])
+    axes[i].grid(False)
+    if scheme is not None:
+        axes[3].hist(entries.numpy(), bins=np.linspace(-12, 12, 80), histtype="step", log=True, linewidth=1.6,
+            color=line_style(i)["color"], linestyle=line_style(i)["linestyle"], label=name)  # fmt: skip
+axes[0].set_ylabel("40 digits, one a row")
+axes[3].set(xlabel="entry of dL/dW, layer 10, in units of its rms", ylabel="count")
+axes[3].set_title("heavy tails", fontsize=9)
+axes[3].legend(fontsize=8)
+show(fig, "Left: outputs of untrained networks of 20 layers for 40 digits. Vertical stripes: the same answer for all. "
+    "Right: gradient entries. Without batch norm a few are ten times the rms, with it they look normal.")
+
+with check("Experiment B: depth") as expect:
+    at = blocks.index(20) if 20 in blocks else -1
+    plain, zero = accuracy_b["plain, He"][at], accuracy_b["skip, zero"][at]
+    needed, limit = lab.pick(smoke=(0.84, 0.65), quick=(0.88, 0.65), full=(0.75, 0.65))
+    expect.true(zero >= needed, f"the residual network reached {zero:.3f}, expected at least {needed}",
+        likely="x + F(x) with the block's own input; with zero only fc2 is zero")
+    expect.true(not plain > limit, f"the plain network reached {plain:.3f}: is skip=False honoured?")
+    expect.true(rank_b["He, batch norm"] >= 110, f"rank {rank_b['He, batch norm']} with batch norm, expected >= 110",
+        likely="batch norm takes its statistics over the batch, not over the features")
+    expect.true(rank_b["He"] <= 60, f"rank {rank_b['He']} without batch norm, expected at most 60")
+    expect.why("Two diseases: a wrong scale (He, Xavier, scaled branches cure it), and collapse (skips, batch norm).")
+
+# %% test="exB-depth-test" points=2
+with check("Experiment B: a deep residual network") as expect:
+    net = ResidualMLP(6, 8, 20, 3, branch_init="zero")
+    expect.shape(net(torch.zeros(5, 6)), (5, 3), "the output of 20 blocks")
+    expect.finite(BatchNorm1d(6)(init_weight_(torch.empty(9, 6), "he_normal")), "batch norm of random numbers")
+    expect.why("Graded by training at depth 42, and by the rank of the signal with and without your batch norm.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import optimization as hidden
+
+hidden.experiment_depth(ResidualMLP, BatchNorm1d, init_weight_)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 8 Seven optimisers
+#
+# In a narrow valley the gradient is large where little travel is needed, across, and small where much is,
+# along: gradient descent zigzags. Whatever we did to the inputs, weights and layers, some of that remains. So
+# change the rule of the step. All optimisers below share this base class, and `feed` shows where one goes
+# when it is fed given gradients.
+#
+# **Exercise 8 · 16 points · ★★☆ · 75 min.** The rules of the house: change parameters in place (`step` runs
+# without autograd), never change `p.grad`, skip parameters whose `grad` is None, keep state per parameter,
+# put $\epsilon$ *outside* of the root, refuse a negative `lr` and averages outside $[0,1)$ with a ValueError.
 
 # %% given="optimizer-base"
 class Optimizer:
@@ -1007,6 +2045,28 @@ def feed(optimizer_class: type, start: list, grads: list, **settings) -> Tensor:
         optimizer.step()
         path.append(p.detach().clone())
     return torch.stack(path)
+
+# %% [markdown]
+# **Momentum** (Polyak 1964). Let a heavy ball roll: keep a velocity $v$, which the gradient only accelerates,
+#
+# $$v_{t+1}=\mu v_t-\eta g_t,\qquad\theta_{t+1}=\theta_t+v_{t+1},\qquad v_0=0,$$
+#
+# with friction $1-\mu$; usual are $\mu=0.9$, 0.5 or 0.99, or a rise from one to the other. Across the valley
+# successive pushes cancel, along it they add up to an effective step of $\eta/(1-\mu)$: it is an average of
+# $\frac\eta{1-\mu}g$ that forgets. On a quadratic the best choice is
+# $\mu=\big(\frac{\sqrt\kappa-1}{\sqrt\kappa+1}\big)^2$,
+# $\eta=\big(\frac2{\sqrt{\lambda_1}+\sqrt{\lambda_M}}\big)^2$, with the rate
+# $\frac{\sqrt\kappa-1}{\sqrt\kappa+1}$ (Goh 2017): as if the condition number were its root.
+
+# %% [markdown]
+# **Nesterov** (1983) measures the gradient where the momentum will carry it, at $\phi=\theta+\mu v$. Stored
+# at that shifted point, the update is
+#
+# $$v'=\mu v-\eta\,g(\phi),\qquad\phi'=\phi-\mu v+(1+\mu)v'.$$
+#
+# <details><summary>Hint: a question</summary>v' needs the old v, and so does φ'. What is in your v when you
+# come to the second formula? (State: a list of <code>torch.zeros_like(p)</code>, in step with
+# self.params.)</details>
 
 # %% exercise="ex8-sgd"
 class SGD(Optimizer):
@@ -1065,6 +2125,57 @@ from autograder.checks import optimization as hidden
 hidden.sgd_nesterov(SGD)
 ### END HIDDEN TESTS
 
+# %% demo=true
+def errors_on_quadratic(kappa, steps=250):
+    """Distance to the minimum, step by step, of five methods on 20 eigenvalues between 1 and kappa."""
+    eigenvalues, start = torch.logspace(0, math.log10(kappa), 20, dtype=torch.float64), torch.ones(20).double()
+    root, mu = math.sqrt(kappa), (math.sqrt(kappa) - 1) / (math.sqrt(kappa) + 1)
+    makers = {
+        "gradient descent": lambda p: SGD([p], lr=2 / (1 + kappa)),
+        "heavy ball": lambda p: SGD([p], lr=(2 / (1 + root)) ** 2, momentum=mu**2),
+        "Nesterov": lambda p: SGD([p], lr=1 / kappa, momentum=mu, nesterov=mu > 0),
+    }
+    errors = {}
+    for name, make in makers.items():
+        p = nn.Parameter(start.clone())
+        optimizer, errors[name] = make(p), [float(p.detach().norm())]
+        for _ in range(steps):
+            p.grad = eigenvalues * p.detach()
+            optimizer.step()
+            errors[name].append(float(p.detach().norm()))
+    jump = newton_step(eigenvalues * start, torch.diag(eigenvalues))
+    errors["Newton"] = [float(start.norm()), float((start + jump).norm())]
+    path = lbfgs(lambda w: ((eigenvalues * w * w).sum() / 2, eigenvalues * w), start, 120)
+    errors["L-BFGS"] = path.norm(dim=1).tolist()
+    return errors
+
+
+fig, axes = figure(1, 4, size=(11, 3.3), sharey=True)
+for ax, kappa in zip(axes, (1, 10, 100, 1000), strict=True):
+    for i, (name, errors) in enumerate(errors_on_quadratic(kappa).items()):
+        shown = np.maximum(np.array(errors) / errors[0], 1e-12)
+        ax.semilogy(shown, label=name, **line_style(i) | {"marker": ""})
+    gd = 1 if kappa == 1 else math.ceil(math.log(1e-6) / math.log((kappa - 1) / (kappa + 1)))
+    ax.set(xlabel="step", ylim=(1e-9, 3), xlim=(-5, 250))
+    ax.set_title(f"κ = {kappa}: GD needs {gd:,} steps", fontsize=10)
+    ax.axhline(1e-6, color="black", linewidth=0.6, linestyle=":")
+axes[0].set_ylabel("distance to the minimum")
+axes[0].legend(fontsize=8)
+show(fig, "The same bowl at four condition numbers, each method at its best settings; the dotted line marks six "
+    "digits. Momentum needs about as many steps as gradient descent would at the root of κ.")
+
+# %% [markdown]
+# **A step size for every weight.** A network's gradients differ by orders of magnitude from layer to layer,
+# and one $\eta$ must do for all. **Rprop** (Riedmiller and Braun 1993) ignores the size of the gradient
+# altogether. Each weight has a step size $\Delta$ of its own, $\times1.2$ while the sign of its gradient
+# stays the same, $\times0.5$ when it changes, $\times1$ if either gradient was 0 (so also at the first step),
+# clamped to a range; then it moves by $-\Delta\,\mathrm{sign}(g)$. It crosses plateaus like nothing else, but
+# needs full batches: we shall see why.
+#
+# <details><summary>Hint: a question</summary>You keep the last gradient with <code>self.last = p.grad</code>.
+# The next backward pass writes into the same tensor. What do you compare then? (PyTorch's Rprop pauses after
+# a change of sign; ours always steps.)</details>
+
 # %% exercise="ex8-rprop"
 class Rprop(Optimizer):
     """A step size of its own for every weight, adapted by the signs of the last two gradients (full batches)."""
@@ -1111,6 +2222,18 @@ from autograder.checks import optimization as hidden
 
 hidden.rprop(Rprop)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# **AdaGrad** (Duchi et al. 2011) divides by what a weight has seen so far, *coordinate by coordinate*
+# ($\odot$ is the elementwise product; a scalar $\lVert g\rVert^2$, as sometimes printed, would rescale all
+# weights alike):
+#
+# $$s'=s+g\odot g,\qquad\theta'=\theta-\frac{\eta}{\sqrt{s'}+\epsilon}\odot g .$$
+#
+# The first steps are large, and since $s$ only grows, steps only shrink. **RMSprop** (Hinton 2012) forgets:
+# the sum becomes a moving average,
+#
+# $$v_t=\beta v_{t-1}+(1-\beta)\,g_t^2,\qquad\theta_t=\theta_{t-1}-\frac{\eta\,g_t}{\sqrt{v_t}+\epsilon}.$$
 
 # %% exercise="ex8-adagrad"
 class Adagrad(Optimizer):
@@ -1201,6 +2324,21 @@ from autograder.checks import optimization as hidden
 hidden.rmsprop_eps(RMSprop)
 ### END HIDDEN TESTS
 
+# %% [markdown]
+# **Adam** (Kingma and Ba 2015) is momentum on top of RMSprop: moving averages of the gradient and of its
+# square, the first two *moments*. Both start at 0 and are too small at first; dividing by $1-\beta^t$ makes
+# up for it exactly.
+#
+# $$m_t=\beta_1m_{t-1}+(1-\beta_1)g_t,\quad v_t=\beta_2v_{t-1}+(1-\beta_2)g_t^2,\quad
+# \hat m=\frac{m_t}{1-\beta_1^t},\;\hat v=\frac{v_t}{1-\beta_2^t},\quad
+# \theta_t=\theta_{t-1}-\frac{\eta\,\hat m}{\sqrt{\hat v}+\epsilon}.$$
+#
+# Versions differ in print: $\epsilon$ inside the root, one scalar $v$, $v$ without its correction. This one
+# is the paper's.
+#
+# <details><summary>Hint: a question</summary>What must t be at the first step, so that nothing is divided by
+# 0? And if a model has six parameters, how often per step does t grow?</details>
+
 # %% exercise="ex8-adam"
 class Adam(Optimizer):
     """Momentum on top of RMSprop, both averages corrected for their start at zero."""
@@ -1260,7 +2398,104 @@ hidden.adam_eps(Adam)
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# **How far does Adam step?** About $\eta\,|\mathbb E g|/\sqrt{\mathbb E g^2}\le\eta$, since
+# $\mathbb E g^2=(\mathbb Eg)^2+\mathrm{Var}\,g$. Near a minimum $\mathbb Eg\approx0$ while $\mathbb Eg^2>0$,
+# so steps shrink by themselves: an automatic annealing. The bound holds *usually*: a single gradient after a
+# long silence moves by $\eta(1-\beta_1)/\sqrt{1-\beta_2}=3.16\,\eta$.
+#
+# **Why not just signs?** Hinton's example: over ten mini-batches a gradient is $+0.1$ nine times and $-0.9$
+# once. Its mean is 0, so the weight should stay. What does each method do?
+
+# %% demo=true
+cycle, cycles = [[0.1]] * 9 + [[-0.9]], 100
+methods = {
+    "signs only": (Rprop, {"lr": 1.0, "etas": (1.0, 1.0)}),
+    "RMSprop, β = 0.9": (RMSprop, {"lr": 1.0, "beta": 0.9}),
+    "RMSprop, β = 0.99": (RMSprop, {"lr": 1.0, "beta": 0.99}),
+    "Adam": (Adam, {"lr": 1.0}),
+}
+fig, ax = figure(size=(7.6, 3.3))
+for i, (name, (method, settings)) in enumerate(methods.items()):
+    path = feed(method, [0.0], cycle * cycles, **settings)[-31:, 0]
+    drift = float(path[-1] - path[-11])
+    ax.plot(path - path[0], label=f"{name}: {drift:+.2f} η per cycle", **line_style(i), markersize=3)
+ax.set(title="the last three of 100 cycles", xlabel="mini-batch", ylabel="position in units of η")
+ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+show(fig, "A gradient that is 0 on average. Sign steps drift by 8 steps per cycle; the longer the memory of the "
+    "squares, the less RMSprop drifts, because all ten steps are divided by nearly the same number.")
+
+# %% [markdown]
+# **Widget 3: the race.** Your seven optimisers on a surface of your choice, each at a learning rate tuned for
+# it (a comparison at one common rate means nothing). Three things to find:
+#
+# - on the quadratic, turn the valley. Whose curves do not change at all? Whose do, and why?
+# - how does the best momentum change with $\kappa$?
+# - on the saddle all start next to the ridge. Who gets away first?
+
+# %% demo=true
+TUNED = {  # learning rates: quadratic, Rosenbrock, saddle
+    "gradient descent": (1.5, 2e-3, 0.3),
+    "momentum": (0.5, 1e-3, 0.2),
+    "Nesterov": (0.5, 1e-3, 0.3),
+    "Rprop": (0.1, 1e-2, 0.1),
+    "AdaGrad": (1.0, 0.5, 0.5),
+    "RMSprop": (0.03, 0.03, 0.03),
+    "Adam": (0.3, 0.3, 0.1),
+}
+
+
+def your_racers(which, factor, momentum):
+    lrs = {name: factor * rates[which] for name, rates in TUNED.items()}
+    return {
+        "gradient descent": lambda p: SGD(p, lrs["gradient descent"]),
+        "momentum": lambda p: SGD(p, lrs["momentum"], momentum),
+        "Nesterov": lambda p: SGD(p, lrs["Nesterov"], momentum, nesterov=momentum > 0),
+        "Rprop": lambda p: Rprop(p, lrs["Rprop"]),
+        "AdaGrad": lambda p: Adagrad(p, lrs["AdaGrad"]),
+        "RMSprop": lambda p: RMSprop(p, lrs["RMSprop"], beta=0.9),
+        "Adam": lambda p: Adam(p, lrs["Adam"], betas=(momentum, 0.999)),
+    }
+
+# %% demo=true
+def race(fig, surface, kappa, angle, factor, momentum):
+    which = ["quadratic", "Rosenbrock", "saddle"].index(surface)
+    ground = (quadratic(kappa, angle), rosenbrock(), saddle())[which]
+    paths = {}
+    for name, make in your_racers(which, factor, momentum).items():
+        try:
+            paths[name] = descend(make, ground, 120)
+        except NotImplementedError:
+            continue  # not written yet: it joins the race later
+    draw_race(fig, ground, paths)
+
+
+explore(race, "Your optimisers racing to the star, and their losses, best first in the legend. Those that scale every "
+    "coordinate depend on how the valley is turned, the others do not.", size=(9.6, 3.8),
+    surface=Choice(["quadratic", "Rosenbrock", "saddle"]),
+    kappa=Slider(1.0, 1000.0, 30.0, label="condition number κ", log=True),
+    angle=Slider(0.0, 90.0, 30.0, 5.0, "angle of the valley"),
+    factor=Slider(0.1, 3.0, 1.0, label="learning rates ×", log=True), momentum=Slider(0.0, 0.99, 0.9, 0.01))
+
+# %% [markdown]
+# <details><summary>What to find</summary>Gradient descent and both momentum methods treat all directions
+# alike, so turning the valley turns their paths and nothing else. Rprop, AdaGrad, RMSprop and Adam scale each
+# <i>coordinate</i>: with the valley along an axis they undo κ entirely, at an angle they cannot. The larger
+# κ, the closer to 1 the best momentum. Beside the ridge the gradient is tiny but steady: whoever divides by
+# its size gets away at once.</details>
+#
+# Adam is everybody's first choice, because it works at $\eta=10^{-3}$ without tuning. That makes it a default
+# and no law: carefully tuned momentum is often as good.
+
+# %% [markdown]
 # ## 9 The training loop
+#
+# A gradient over all data is a luxury: data are redundant, and the mean over a random **mini-batch**
+# $\mathcal B$ is an unbiased estimate, $g\approx\frac1{|\mathcal B|}\sum_{n\in\mathcal B}\nabla\ell_n$, at a
+# fraction of the price. Usual sizes are 32, 64, 128; larger ones mean less noise and matrix products that
+# keep a GPU busy, until its memory is full. One **epoch** visits every example once, in a *new* random order
+# each time, so that no batch is all sevens.
+#
+# **Exercise 9 · 8 points · ★★☆ · 40 min.** A set of small tools that you will use in every chapter.
 
 # %% exercise="ex9-minibatches"
 def minibatches(n: int, batch_size: int, generator: torch.Generator, drop_last: bool = False) -> Iterable[Tensor]:
@@ -1298,6 +2533,11 @@ from autograder.checks import optimization as hidden
 hidden.minibatches(minibatches)
 ### END HIDDEN TESTS
 
+# %% [markdown]
+# At a constant rate SGD never arrives: at the minimum the *mean* gradient is zero, those of the batches are
+# not, and the weights dance around it. One cure is to reduce the rate, exponentially, $\eta_k=\eta_0e^{-rk}$,
+# inversely, $\eta_k=\eta_0/(1+rk)$, in steps, or by hand when the loss stops falling.
+
 # %% exercise="ex9-lr-at"
 def lr_at(k: int, kind: str, lr0: float, **kw) -> float:
     """The learning rate for update number k = 0, 1, ...
@@ -1330,6 +2570,25 @@ from autograder.checks import optimization as hidden
 
 hidden.lr_at(lr_at)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# **Clipping.** Now and then one batch gives a gradient a hundred times too large, and one step ruins an hour.
+# Clip each entry to $[-g_{\max},g_{\max}]$, which turns the direction, or scale all gradients by one factor
+# (Pascanu et al. 2013), which does not:
+#
+# $$g\leftarrow g\cdot\min\big(1,\;c/\lVert g\rVert_2\big),\qquad\lVert g\rVert_2\text{ over all parameters together.}$$
+#
+# The extreme is to keep *only the sign*: one bit per weight. Rprop does, and RMSprop comes close; on some
+# problems that is enough.
+
+# %% [markdown]
+# **Noise** can help as well: add $\mathcal N(0,\sigma_k^2)$ to the gradient with
+# $\sigma_k^2=\eta/(1+k)^\gamma$, $\gamma=0.55$, $\eta\in\{0.01,0.3,1\}$ (Neelakantan et al. 2015; not
+# $\eta/((1+k)\gamma)$, as one also reads). It acts like a temperature that is slowly lowered.
+#
+# <details><summary>Hint: a question</summary>params may be a generator, which can be walked through once. How
+# often does your clip_grad_norm_ walk? And what does it do with a gradient that is short enough already, or
+# exactly zero?</details>
 
 # %% given="change-grads"
 def change_grads(change: Callable, grads: list, *args, **settings) -> tuple:
@@ -1432,6 +2691,15 @@ from autograder.checks import optimization as hidden
 hidden.gradient_noise(add_gradient_noise_)
 ### END HIDDEN TESTS
 
+# %% [markdown]
+# The other cure for the dance is to *average the weights* and leave the rate alone,
+# $\theta'_t=\gamma\theta'_{t-1}+(1-\gamma)\theta_t$ with, say, $\gamma=0.9$. The average is used for
+# evaluation only. Batch norm's running statistics belong to the weights, so they are averaged too;
+# whole-number buffers are copied.
+#
+# <details><summary>Hint: a question</summary><code>model.state_dict()</code> returns the live tensors. What
+# is in your shadow after the next update of the model if you stored just these?</details>
+
 # %% given="one-weight"
 def one_weight(value: float) -> nn.Linear:
     """A model with a single weight."""
@@ -1503,6 +2771,41 @@ from autograder.checks import optimization as hidden
 hidden.ema(EMA)
 ### END HIDDEN TESTS
 
+# %% demo=true
+def noisy_descent(lr_of_step, steps=300, gamma=0.95):
+    """SGD on a bowl with noisy gradients: the path of the weights, and that of their average."""
+    model, generator = nn.Linear(2, 1, bias=False), lab.generator("noise")
+    curvature, w = torch.tensor([0.3, 1.0]), model.weight
+    with torch.no_grad():
+        w.copy_(torch.tensor([[-1.9, 1.4]]))
+        ema, path, average = EMA(model, gamma), [], []
+        for k in range(steps):
+            w -= lr_of_step(k) * (curvature * w + 0.6 * torch.randn(1, 2, generator=generator))
+            ema.update()
+            path.append(w[0].clone())
+            average.append(ema.shadow["weight"][0].clone())
+    return torch.stack(path), torch.stack(average)
+
+
+constant, averaged = noisy_descent(lambda k: 0.3)
+decayed, _ = noisy_descent(lambda k: lr_at(k, "inverse", 0.3, rate=0.05))
+runs = {"constant rate": constant, "rate ∝ 1/(1 + 0.05 k)": decayed, "average of the weights": averaged}
+fig, axes = figure(1, 4, size=(11, 3.1), width_ratios=[1, 1, 1, 1.3])
+for i, (name, path) in enumerate(runs.items()):
+    draw_surface(axes[i], quadratic(3.3), levels=8, resolution=60)
+    axes[i].plot(*path.T, color=line_style(i)["color"], linewidth=0.8, linestyle="-")
+    axes[i].set(title=name, ylabel="")
+    distance = path.norm(dim=1).unfold(0, 20, 1).mean(dim=1)
+    axes[3].semilogy(distance, **line_style(i) | {"marker": ""}, label=name)
+axes[3].set(title="distance to the minimum", xlabel="step")
+show(fig, "The noise floor. At a constant rate SGD keeps dancing around the star; a decaying rate or an average of the "
+    "weights settles (right: mean of the last 20 steps, same colours).")
+
+# %% [markdown]
+# Is the learning rate sensible? Compare one update with the weights it changes:
+# $\lVert\theta_{k+1}-\theta_k\rVert/ \lVert\theta_k\rVert\approx10^{-3}$ is healthy. (One text divides
+# $\lVert\theta_k\rVert$ by $\lVert\theta_{k+1}\rVert$; that is always about 1.)
+
 # %% exercise="ex9-update-ratio"
 def update_ratio(before: list[Tensor], after: list[Tensor]) -> float:
     """How far an update moved the parameters, relative to their size: |after - before| / |before|.
@@ -1528,32 +2831,81 @@ hidden.update_ratio(update_ratio)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 10 Experiments
+# ### Experiment C: batch norm at a learning rate of 1
+#
+# **2 points.** Everything together: your loss, batches, initialisation, batch norm and SGD, 784-128-128-10,
+# at a learning rate of **1.0**, ten times what such a network usually gets. And a bug on purpose: what if you
+# forget `eval()`?
 
-# %% test="exA-conditioning-test" points=2
-with check("Experiment A: whitening and loss fit together") as expect:
-    X = torch.tensor([[0.0, 1.0, 2.0], [1.0, 0.0, 5.0], [2.0, 2.0, 0.0], [3.0, 1.0, 1.0]])
-    Z = Whitener("pca", n_components=2).fit(X).transform(X)
-    expect.shape(Z, (4, 2), "four examples with two components")
-    expect.finite(cross_entropy(Z, torch.tensor([0, 1, 1, 0])), "the loss of these components as logits")
-    expect.why("Graded by training a classifier on whitened and on raw digits.")
-### BEGIN HIDDEN TESTS
-from autograder.checks import optimization as hidden
+# %% demo=true
+x_all, x_all_test = (((x - x_train.mean()) / x_train.std()).to(lab.device) for x in (x_train, x_test))
 
-hidden.experiment_conditioning(cross_entropy, Whitener)
-### END HIDDEN TESTS
 
-# %% test="exB-depth-test" points=2
-with check("Experiment B: a deep residual network") as expect:
-    net = ResidualMLP(6, 8, 20, 3, branch_init="zero")
-    expect.shape(net(torch.zeros(5, 6)), (5, 3), "the output of 20 blocks")
-    expect.finite(BatchNorm1d(6)(init_weight_(torch.empty(9, 6), "he_normal")), "batch norm of random numbers")
-    expect.why("Graded by training at depth 42, and by the rank of the signal with and without your batch norm.")
-### BEGIN HIDDEN TESTS
-from autograder.checks import optimization as hidden
+def train_mlp(net, optimizer, epochs, batch_size=64, label=""):
+    """Your minibatches and cross_entropy with any optimiser; one record an epoch. Stops when the loss is NaN."""
+    generator = lab.generator("epochs")
 
-hidden.experiment_depth(ResidualMLP, BatchNorm1d, init_weight_)
-### END HIDDEN TESTS
+    def epoch(i):
+        total = 0.0
+        for batch in minibatches(len(x_all), batch_size, generator, drop_last=True):
+            loss = cross_entropy(net(x_all[batch.to(lab.device)]), y_train[batch.to(lab.device)])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * batch_size / len(x_all)
+        return total
+
+    try:
+        return train(epoch, epochs, every=1, evaluate=lambda i: {"acc": accuracy(net)}, label=label)
+    except TrainingDiverged as diverged:
+        return diverged.history
+
+
+def accuracy(net, batch_size=None, training=False):
+    """Accuracy on the test digits, in evaluation mode unless `training`, in batches of a size."""
+    net.train(training)
+    with torch.no_grad():
+        outputs = [net(part) for part in x_all_test.split(batch_size or len(x_all_test))]
+    net.train()
+    return float((torch.cat(outputs).argmax(dim=1) == y_test).float().mean())
+
+
+epochs_c = lab.pick(smoke=4, quick=4, full=20)
+with_bn, without_bn = (mlp([784, 128, 128, 10], norm, tag="C").to(lab.device) for norm in (BatchNorm1d, None))
+runs_c = {
+    "with batch norm": train_mlp(with_bn, SGD(with_bn.parameters(), lr=1.0), epochs_c, label="batch norm"),
+    "without": train_mlp(without_bn, SGD(without_bn.parameters(), lr=1.0), epochs_c, label="without"),
+}
+
+# %% demo=true
+sizes = [2, 4, 8, 16, 32, 64, 128, 250]
+by_size = {mode: [accuracy(with_bn, size, mode == "train") for size in sizes] for mode in ("train", "eval")}
+with_bn.eval()
+with torch.no_grad():
+    final_ce = float(F.cross_entropy(with_bn(x_all_test), y_test))
+    gap = float((with_bn(x_all_test[:1]) - with_bn(x_all_test[:64])[:1]).abs().max())
+fig, ax = figure(size=(6.4, 3.3))
+for i, (mode, values) in enumerate(by_size.items()):
+    ax.semilogx(sizes, values, base=2, label=f"{mode} mode", **line_style(i))
+ax.axhline(runs_c["without"].last("acc") if "acc" in runs_c["without"] else 0.1, color="black", linestyle=":",
+    label="without batch norm")
+ax.set(title="the eval-mode bug", xlabel="batch size at test time", ylabel="accuracy", ylim=(0, 1), xticks=sizes)
+ax.set_xticklabels(sizes)
+ax.legend()
+show(fig, "Accuracy of one and the same network against the size of the batches in which it is tested. In train mode "
+    "the answer for a digit depends on its neighbours, and in pairs it is worthless; in eval mode it does not.")
+
+with check("Experiment C: batch norm at learning rate 1") as expect:
+    best = runs_c["with batch norm"].last("acc")
+    needed, limit = lab.pick(smoke=(0.88, 0.40), quick=(0.945, 0.20), full=(0.97, 0.15))
+    expect.true(best >= needed, f"accuracy {best:.3f} with batch norm, expected at least {needed}",
+        likely="are the running statistics updated in training, and used in evaluation?")
+    expect.true(final_ce <= limit, f"test cross-entropy {final_ce:.3f}, expected at most {limit}",
+        likely="is running_var a variance, not a standard deviation? does the gradient flow through mean and var?")
+    expect.true(gap < 1e-4, f"one digit, alone and in a batch of 64: the outputs differ by {gap:.1e}")
+    plain = runs_c["without"].last("acc") if "acc" in runs_c["without"] else 0.1
+    expect.true(plain <= 0.3, f"without batch norm a learning rate of 1 should fail, but it reached {plain:.3f}")
+    expect.why("Level signals allow ten times the step. And eval() decides what the network is worth on the last day.")
 
 # %% test="exC-batch-norm-test" points=2
 with check("Experiment C: batch norm at a learning rate of 1") as expect:
@@ -1569,7 +2921,181 @@ hidden.experiment_batch_norm(BatchNorm1d, SGD, cross_entropy, minibatches, init_
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 11 Questions
+# And the optimisers on real digits, the same network without batch norm, four epochs. Each at a rate from its
+# own grid of decades; if the order surprises you, change the rates.
+
+# %% demo=true
+contest = {
+    "SGD, 0.01": lambda p: SGD(p, lr=0.01),
+    "SGD, 0.1": lambda p: SGD(p, lr=0.1),
+    "momentum, 0.01": lambda p: SGD(p, lr=0.01, momentum=0.9),
+    "AdaGrad, 0.01": lambda p: Adagrad(p, lr=0.01),
+    "RMSprop, 0.001": lambda p: RMSprop(p, lr=1e-3),
+    "Adam, 0.001": lambda p: Adam(p, lr=1e-3),
+}
+results = {}
+for name, make in contest.items():
+    net = mlp([784, 128, 128, 10], tag="contest").to(lab.device)
+    results[name] = train_mlp(net, make(net.parameters()), lab.pick(smoke=1, quick=4, full=20), label=name)
+fig, (left, right) = figure(1, 2, size=(9.6, 3.4))
+for i, (name, history) in enumerate(results.items()):
+    history.plot(left, "loss", label=f"{name}: {history.last('acc'):.3f}", **line_style(i))
+    history.plot(right, "acc", **line_style(i))
+for ax, title in ((left, "training loss (final accuracy in the legend)"), (right, "test accuracy")):
+    ax.set(title=title, xlabel="epoch", xticks=history.at("acc"))
+right.set(ylabel="accuracy", ylim=(0.8, 1.0))
+left.legend(fontsize=8)
+show(fig, "Six optimisers on digits. At its own good rate every method arrives at about the same place; at a rate ten "
+    "times too small, plain SGD is the last.")
+
+# %% [markdown]
+# **At full size** the classical experiment is that of Ioffe and Szegedy (2015, section 4.1): a *sigmoid*
+# network, three hidden layers of 100 units, small random weights, batches of 60. The next cell runs its
+# beginning; preset `full` runs all 50,000 steps.
+
+# %% demo=true
+def sigmoid_net(norm):
+    return mlp([784, 100, 100, 100, 10], norm, "small_normal", tag="sigmoid", phi=nn.Sigmoid).to(lab.device)
+
+
+def train_sigmoid(net, steps, label):
+    optimizer, generator = torch.optim.SGD(net.parameters(), lr=0.5), lab.generator("sigmoid batches")
+
+    def step(i):
+        batch = torch.randint(len(x_all), (60,), generator=generator).to(lab.device)
+        loss = F.cross_entropy(net(x_all[batch]), y_train[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return train(step, steps, evaluate=lambda i: {"acc": accuracy(net)}, label=label)
+
+
+steps_c = lab.pick(smoke=100, quick=1500, full=50_000)
+fig, ax = figure(size=(6.4, 3.2))
+for i, (name, norm) in enumerate({"with your batch norm": BatchNorm1d, "without": None}.items()):
+    history = train_sigmoid(sigmoid_net(norm), steps_c, name)
+    history.plot(ax, "acc", label=f"{name}: {history.last('acc'):.3f}", **line_style(i))
+ax.set(title="a sigmoid network of three hidden layers", ylabel="test accuracy", ylim=(0, 1))
+ax.legend()
+show(fig, "With batch norm a sigmoid network learns at once from tiny weights; without it, it sits on a plateau first "
+    "and is slow to leave it.")
+
+# %% [markdown]
+# ## 10 When a network does not learn
+#
+# A recipe, in this order. **Preprocess** the data. Choose the **architecture** from what you know about the
+# task, and the **loss** by the output: cross-entropy for classes, squared error for numbers, not the other
+# way round. Then four checks, each a minute well spent: the initial loss is $\ln K$ (without a penalty on the
+# weights); it *rises* when a penalty is switched on; twenty examples can be learned by heart; and the update
+# ratio is near $10^{-3}$. Only then the full data.
+
+# %% demo=true
+def sanity_checks(make_net: Callable, x: Tensor, y: Tensor, n_classes: int) -> dict:
+    """What must hold before a long run: initial loss, the effect of a penalty, and twenty examples by heart."""
+    net = make_net()
+    loss = F.cross_entropy(net(x), y)
+    penalty = sum(p.pow(2).sum() for p in net.parameters())
+    report = {"initial loss - ln K": loss.item() - math.log(n_classes), "rise with penalty": 1e-3 * penalty.item()}
+    few_x, few_y = x[:20], y[:20]
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
+    for _ in range(200):
+        optimizer.zero_grad()
+        F.cross_entropy(net(few_x), few_y).backward()
+        optimizer.step()
+    report["loss on twenty examples"] = F.cross_entropy(net(few_x), few_y).item()
+    return report
+
+
+def small_net():
+    with lab.seeded("sanity"):
+        return nn.Sequential(nn.Linear(30, 32), nn.ReLU(), nn.Linear(32, 5))
+
+
+generator = lab.generator("sanity")
+report = sanity_checks(small_net, torch.randn(100, 30, generator=generator), torch.arange(100) % 5, 5)
+assert abs(report["initial loss - ln K"]) < 0.3 and report["rise with penalty"] > 0, report
+assert report["loss on twenty examples"] < 0.01, report
+report
+
+# %% [markdown]
+# **Reading the learning rate.** It comes first among the hyperparameters, and on a logarithmic scale: 2e-4
+# behaves like 1e-4. Loss flat: too low. Loss exploding: too high. Sweep the decades with short runs, stop at
+# three times the initial loss, then search more finely (coarse to fine). After it come the architecture, the
+# decay schedule, the kind of optimiser, and the strength of regularisation. A small gap between training and
+# test accuracy is normal; no gap at all means that the model is too small, so widen it; a large one calls for
+# regularisation (chapter 04).
+
+# %% demo=true
+def sweep(lr, steps=100):
+    """A short run at one learning rate: the mean of the last ten losses, and the median update ratio."""
+    net, generator = mlp([784, 64, 10], tag="sweep").to(lab.device), lab.generator("sweep")
+    optimizer, losses, ratios = SGD(net.parameters(), lr=lr), [], []
+    for _ in range(steps):
+        batch = torch.randint(len(x_all), (64,), generator=generator).to(lab.device)
+        loss = F.cross_entropy(net(x_all[batch]), y_train[batch])
+        losses.append(loss.item())
+        if not losses[-1] < 3 * losses[0]:
+            break  # not going to recover
+        optimizer.zero_grad()
+        loss.backward()
+        before = [p.detach().clone() for p in net.parameters()]
+        optimizer.step()
+        ratios.append(update_ratio(before, [p.detach() for p in net.parameters()]))
+    return np.mean(losses[-10:]) if len(losses) == steps else np.nan, np.median(ratios)
+
+
+rates = np.logspace(-5, 1, lab.pick(smoke=7, quick=13))
+losses, ratios = zip(*(sweep(lr) for lr in rates), strict=True)
+fig, (left, right) = figure(1, 2, size=(9.6, 3.3))
+left.semilogx(rates, losses, marker="o")
+left.semilogx(rates[np.isnan(losses)], [2.5] * int(np.isnan(losses).sum()), "x", color="black", label="stopped")
+left.set(title="loss after 100 steps", xlabel="learning rate", ylabel="loss")
+right.loglog(rates, ratios, marker="s", color=COLOR["vermillion"])
+right.axhline(1e-3, color="black", linestyle=":", label="rule of thumb")
+right.set(title="update ratio", xlabel="learning rate", ylabel="|Δθ| / |θ|")
+for ax in (left, right):
+    ax.legend()
+show(fig, "A sweep over six decades. Left: flat where steps are too small, then a valley, and a wall. Right: the rule "
+    "of thumb 1e-3 crosses the curve on the slope into the valley.")
+
+# %% [markdown]
+# **Grid or random?** For two or more hyperparameters, draw the points at random (Bergstra and Bengio 2012).
+# Usually one of them matters far more than the rest, and nobody knows beforehand which. A grid of nine trials
+# tests three values of it, nine random trials test nine.
+
+# %% demo=true
+def score(important, other):
+    """A made-up validation score that depends on one hyperparameter a lot and on the other a little."""
+    return np.exp(-((important - 0.68) ** 2) / 0.012) + 0.08 * np.sin(3 * other)
+
+
+axis = np.linspace(0, 1, 80)
+grid = np.array([(i, j) for i in (1 / 6, 0.5, 5 / 6) for j in (1 / 6, 0.5, 5 / 6)])
+trials = {"grid": grid, "random": lab.rng("search").uniform(size=(9, 2))}
+fig, axes = figure(1, 2, size=(8.4, 3.6))
+for ax, (name, points) in zip(axes, trials.items(), strict=True):
+    ax.contourf(axis, axis, score(axis[None, :], axis[:, None]), levels=14, alpha=0.5)
+    ax.plot(*points.T, "o", color=COLOR["vermillion"])
+    ax.plot(points[:, 0], np.full(9, -0.06), "|", color="black", markersize=12, clip_on=False)
+    values = len(np.unique(points[:, 0].round(9)))
+    ax.set(xlabel="learning rate (matters)", ylabel="something else", xlim=(0, 1), ylim=(-0.1, 1), xticks=[], yticks=[])
+    ax.set_title(f"{name}: {values} values of what matters, best {score(*points.T).max():.2f}", fontsize=9.5)
+show(fig, "Nine trials each, on a made-up score. The ticks below show which values of the important hyperparameter "
+    "were tried: the grid misses the bright ridge, random search does not.")
+searches = [score(*lab.rng(f"search {i}").uniform(size=(2, 9))).max() for i in range(200)]
+print(f"best of nine on the grid: {score(*grid.T).max():.2f}; at random, on average: {np.mean(searches):.2f}")
+
+# %% [markdown]
+# ## Questions
+#
+# **6 points · ★☆☆ · 15 min.** Put your answer into the variable. The check tells whether its form is right;
+# whether it is right itself you learn, with the reason, after handing in.
+#
+# **Question 1.** An untrained network with ten classes, balanced data, small random weights: the first
+# cross-entropy is 23. Most likely (a) that is normal, (b) the logits are far too large at the start, (c) the
+# learning rate is too low, (d) the labels are one-hot. One letter in quotes.
 
 # %% exercise="q1"
 answer_first_loss = None
@@ -1586,6 +3112,10 @@ from autograder.checks import optimization as hidden
 hidden.question_first_loss(answer_first_loss)
 ### END HIDDEN TESTS
 
+# %% [markdown]
+# **Question 2.** The Hessian of a quadratic has the eigenvalues 0.5 and 50. What is the largest stable step
+# of gradient descent, and the rate at the best step? A tuple of two numbers.
+
 # %% exercise="q2"
 answer_stable_step = None  # (largest stable step, best rate)
 ### BEGIN SOLUTION
@@ -1600,6 +3130,10 @@ from autograder.checks import optimization as hidden
 
 hidden.question_stable_step(answer_stable_step)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# **Question 3.** SGD with momentum 0.9 and learning rate 0.01, a constant gradient of 2. What magnitude does
+# the velocity approach?
 
 # %% exercise="q3"
 answer_limit_velocity = None
@@ -1616,6 +3150,10 @@ from autograder.checks import optimization as hidden
 hidden.question_limit_velocity(answer_limit_velocity)
 ### END HIDDEN TESTS
 
+# %% [markdown]
+# **Question 4.** Adam with $\beta=(0.9,0.999)$, but *without* the corrections, and a constant gradient of 1.
+# How long is the first step, in units of $\eta$? (Both moments are too small. Is the step?)
+
 # %% exercise="q4"
 answer_adam_first_step = None
 ### BEGIN SOLUTION
@@ -1630,6 +3168,10 @@ from autograder.checks import optimization as hidden
 
 hidden.question_adam_first_step(answer_adam_first_step)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# **Question 5.** The gradient $(3,-0.5)$ is clipped at 1. Which kind of clipping keeps its direction,
+# `"value"` or `"norm"`?
 
 # %% exercise="q5"
 answer_clipping = None
@@ -1646,6 +3188,9 @@ from autograder.checks import optimization as hidden
 hidden.question_clipping(answer_clipping)
 ### END HIDDEN TESTS
 
+# %% [markdown]
+# **Question 6.** RMSprop with $\beta=0$ is (a) AdaGrad, (b) sign descent, (c) plain SGD, (d) Adam.
+
 # %% exercise="q6"
 answer_rmsprop_zero = None
 ### BEGIN SOLUTION
@@ -1660,3 +3205,52 @@ from autograder.checks import optimization as hidden
 
 hidden.question_rmsprop_zero(answer_rmsprop_zero)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# Three more, to think about, without points.
+#
+# <details><summary>All weights of a network start at zero. Which parameters can change in the first
+# step?</summary>The bias of the last layer, and nothing else: the hidden signals are 0 (ReLU, tanh), so the
+# last weights get gradient 0, and through zero weights nothing flows back.</details>
+# <details><summary>An error of 0.1, quadratic convergence with μ = 1: how large is it after four steps? And
+# with linear convergence, μ = 0.1?</summary>10⁻¹⁶ and 10⁻⁵.</details>
+# <details><summary>One bit per gradient entry, sent between 1,000 machines. What is saved, and what does
+# Hinton's example say about the price?</summary>31 of 32 bits. The mean of signs is not the sign of the mean:
+# with noisy gradients the weights drift, unless what was rounded away is remembered and added next
+# time.</details>
+
+# %% [markdown]
+# ## What you have built, and what it reaches at full size
+#
+# - A loss is a negative log likelihood; shift by the row maximum, and take the mean. It starts at $\ln K$.
+# - Gradient descent is stable below $2/\lambda_M$ and slow by $\kappa$. Momentum turns $\kappa$ into
+#   $\sqrt\kappa$.
+# - Whitening, initialisation, batch norm and skip connections are four answers to one question: conditioning.
+# - Scale and collapse are two diseases. He initialisation cures the first only.
+# - Adaptive methods rescale coordinates, not directions. Adam is a default, not a law.
+# - Shuffle, clip by norm, lower the rate or average, call `eval()`, and look at the first loss.
+#
+# Losses here are means; sums multiply the learning rate by $N$. Compare optimisers only when each is tuned.
+
+# %% [markdown]
+# | what | here, preset quick | published, full size |
+# |---|---|---|
+# | linear classifier, digits, error | 9 % (12,000 digits, whitened) | 12.0 %, deskewed 8.4 % (LeCun et al. 1998) |
+# | plain, residual | accuracy about 0.5, 0.93 (42 layers) | ImageNet error 28.5 %, 25.0 % (34 layers, He et al. 2016) |
+# | very deep, residual | | CIFAR-10 error 6.4 % (110 layers, He et al. 2016) |
+# | plain, ever deeper | falls with depth, experiment B | fails beyond a dozen layers (Daneshmand et al. 2020) |
+# | 256-128-100, Fashion-MNIST | | accuracy 0.883 (benchmark of the data set's authors) |
+#
+# The published numbers need more data, more steps, or convolutions (chapter 03); they are quoted, not
+# reproduced. To run the full set-ups, start Jupyter with `COURSE_PRESET=full`; they download the full data
+# and are meant for a GPU.
+
+# %% [markdown]
+# **Further reading.** *Neurons*: McCulloch and Pitts (1943); Rosenblatt (1958); Novikoff (1962); Minsky and
+# Papert (1969); Fukushima (1980). *Steps*: Polyak (1964); Nesterov (1983); Liu and Nocedal (1989, L-BFGS);
+# Riedmiller and Braun (1993); Duchi et al. (2011); Hinton, lecture 6 (2012); Kingma and Ba (2015); and above
+# all Goh, Why momentum really works (2017, with pictures that move). *Conditioning*: LeCun et al., Efficient
+# BackProp (1998); Glorot and Bengio (2010); He et al., Delving deep into rectifiers (2015) and Deep residual
+# learning (2016); Ioffe and Szegedy (2015); Bjorck et al. (2018); Yang et al., A mean field theory of batch
+# normalization (2019); Daneshmand et al. (2020). *Loop and search*: Bergstra and Bengio (2012); Pascanu et
+# al. (2013); Neelakantan et al. (2015); Frankle and Carbin (2018). *Features*: Zeiler and Fergus (2014).
