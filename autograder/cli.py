@@ -147,6 +147,26 @@ def variants(
     raise typer.Exit(int(failed))
 
 
+@app.command()
+def mutate(
+    chapters: Chapters = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="so many mutants, drawn with a fixed seed")] = None,
+    only: Annotated[str | None, typer.Option(help="only exercise cells whose id contains this")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="processes side by side")] = 2,
+) -> None:
+    """Run one-change mutants of the reference solutions against the hidden tests, and print the survivors."""
+    from autograder.mutate import mutate as run
+
+    failed = False
+    with _told(RuntimeError, ValueError, LookupError, OSError):
+        for item in _chosen(chapters):
+            with _bar(item.folder) as progress:
+                report = run(item.folder, sample=sample, only=only, jobs=jobs, progress=progress)
+            typer.echo(report.text())
+            failed |= bool(report.status)
+    raise typer.Exit(int(failed))
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lab(context: typer.Context) -> None:
     """Open JupyterLab at the course; further arguments go to `jupyter lab`."""

@@ -75,5 +75,5 @@ def test_measure_prints_a_table(item):
 def test_the_module_runs_as_a_command():
     command = [sys.executable, "-m", "autograder", "--help"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    for name in ("build", "scan", "bundle", "measure", "lab", "doctor"):
+    for name in ("build", "scan", "bundle", "measure", "grade", "variants", "mutate", "lab", "doctor"):
         assert f" {name} " in done.stdout
