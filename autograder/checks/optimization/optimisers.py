@@ -235,15 +235,15 @@ def adagrad(Adagrad):
         what = "the sizes of the steps of coordinate {}, lr / sqrt(t)"
         expect.close(-_steps(path)[:, 0], want, what.format(0), rtol=1e-6, likely=hint)
         expect.close(_steps(path)[:, 1], want, what.format(1), rtol=1e-6, likely=hint)
-        for settings in ({"lr": 0.1}, {"lr": 0.02, "eps": 1e-3}):
-            _problems(expect, driver, settings, hint, settings["lr"])
-            _rules(expect, driver, settings, hint)
         for eps in (None, 1e-10, 1e-6):
             settings = {"lr": 1.0} if eps is None else {"lr": 1.0, "eps": eps}
             expect.case(f"gradients of the order of eps, {_text(settings)}")
             start, grads = _tensors([0.0, 0.0]), [_row([eps or 1e-10, -3 * (eps or 1e-10)])] * 4
             got, want = driver.feed(start, grads, settings), driver.wanted(start, grads, settings)
             _compare(expect, got, want, "sqrt(s) + eps: eps outside of the root, 1e-10 by default")
+        for settings in ({"lr": 0.1}, {"lr": 0.02, "eps": 1e-3}):
+            _problems(expect, driver, settings, hint, settings["lr"])
+            _rules(expect, driver, settings, hint)
         _rates(expect, driver, {"lr": 0.1})
         _defaults(expect, driver, {})
         _settings(expect, driver, [{"lr": -0.1}], [{"lr": 0.0}])
