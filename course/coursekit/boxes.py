@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 
 WORDS = {
     "right": "correct",
+    "form": "form accepted",
+    "written": "written, not yet tested",
     "open": "not attempted yet",
     "missing": "a name is missing",
     "raised": "your code raised an exception",
@@ -25,6 +27,8 @@ WORDS = {
 # (accent colour, translucent background, sign, ASCII sign)
 _STYLE = {
     "right": ("#2e9d5b", "rgba(46, 157, 91, 0.13)", "✓", "[OK]"),
+    "form": ("#3b7dbd", "rgba(59, 125, 189, 0.12)", "✓", "[OK]"),
+    "written": ("#3b7dbd", "rgba(59, 125, 189, 0.12)", "✓", "[OK]"),
     "open": ("#808a94", "rgba(128, 138, 148, 0.14)", "○", "[open]"),
 }
 _FAILED = ("#d9534f", "rgba(217, 83, 79, 0.12)", "✗", "[!]")

@@ -11,7 +11,7 @@ SHAPES = re.compile(
 )
 _NONE = (
     "something here is None: did a function you call forget its `return`, or was a value read before it was "
-    "stored (backward before forward)?"
+    "stored (backward before forward, or a node of a graph visited before all that use it)?"
 )
 _TRUTH = "`if`, `and` and `or` want one truth value: use `where`, a mask with `&` and `|`, or .all() / .any()"
 # (exception type, pattern in its text, likely cause); the first that fits

@@ -7,7 +7,8 @@
 
 A check ends in one of five outcomes:
 
-* right: a green box with the text of `why`;
+* right: a green box with the text of `why`; a blue one that says no more than "form accepted" after
+  `answered`, or "written, not yet tested" after `written`;
 * open: the exercise was not attempted (its function raises `NotImplementedError()`, or its answer is still
   None or `...`): a neutral box;
 * missing: a name that the check uses does not exist;
@@ -114,6 +115,7 @@ class Expect(Report):
         self.title = words(title, "title")
         self.reveal = reveal
         self._why: str | None = None
+        self._passed = "right"
         self._frame = None
 
     def case(self, text: str | None) -> Expect:
@@ -124,6 +126,10 @@ class Expect(Report):
     def why(self, text: str) -> None:
         """Why the result matters; shown in the green box. `code` in backticks is set as code."""
         self._why = words(text, "why")
+
+    def written(self, text: str) -> None:
+        """As `why`, for a check that sees only that code is there: the box says "written, not yet tested"."""
+        self._why, self._passed = words(text, "written"), "written"
 
     # --- expectations ----------------------------------------------------------------------------------
 
@@ -259,8 +265,9 @@ class Expect(Report):
         """The variable `name` of a question holds an answer; None and `...` mean that it is still open.
 
         With `options` the answer must be one of them; with `kind` ("number", "numbers" or "text") of that
-        kind. Neither says whether it is right.
+        kind. Neither says whether it is right, and the box says "form accepted".
         """
+        self._passed = "form"
         if value is None or value is Ellipsis:
             self.not_attempted(f"`{name}` holds no answer yet")
         if options is not None and not (type(value) is str and value in list(options)):
@@ -281,7 +288,7 @@ class Expect(Report):
         frame, self._frame = self._frame, None
         if kind is None:
             if self.reveal:
-                boxes.show(boxes.Box("right", self.title, [("", self._why)] if self._why else []))
+                boxes.show(boxes.Box(self._passed, self.title, [("", self._why)] if self._why else []))
             return False
         if issubclass(kind, CheckFailed):
             failed = error

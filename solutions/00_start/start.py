@@ -265,7 +265,7 @@ show(
 )
 
 # %% [markdown]
-# Eight out of ten, with two functions of two lines. In chapter 02 you build a network that reads about 96 of
+# Eight out of ten, with two functions of two lines. In chapter 02 you build a network that reads about 95 of
 # 100, and you will have written every line of it.
 #
 # How many examples does an average need? Move the slider, and watch the pictures and the accuracy. After
@@ -308,7 +308,7 @@ answer_restart = "b"
 ### END SOLUTION
 
 # %% test="q1-test" points=0
-with check("Question: the form of your answer") as expect:
+with check("Question") as expect:
     expect.answered(answer_restart, "answer_restart", options="abcd")
 ### BEGIN HIDDEN TESTS
 from autograder.checks import start as hidden
