@@ -291,8 +291,8 @@ explore(
 # ## 6 One question, then hand in
 #
 # Questions are answered in a variable: write your answer in place of `None`, here one of the letters in
-# quotes, and take out the `raise` line. The check sees whether the answer has the right form, the grader
-# whether it is right.
+# quotes, and take out the `raise` line. The check sees whether the answer has the right form, and then its box
+# is blue; the grader sees whether it is right.
 #
 # **Question.** You computed `means`, then chose *Kernel > Restart Kernel*. What is true now?
 #
