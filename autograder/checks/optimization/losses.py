@@ -77,7 +77,8 @@ def log_softmax(student):
         expect.case("rows around 10000, around -10000, and both in one row")
         stay = "subtract the LARGEST logit of each ROW before exp: nothing else is safe for every row"
         rows = [[1e4, 9999.0, -1e4], [-1e4, -10001.0, -9998.0], [0.0, 1.0, 2.0], [0.0, 1e4, 1e4]]
-        for dtype, close in _DTYPES:
+        # float32 knows a logit of 10 000 to 1e-3
+        for dtype, close in ((torch.float64, CLOSE), (torch.float32, {"rtol": 2e-5, "atol": 2e-3})):
             h = torch.tensor(rows, dtype=dtype)
             want, grad, upstream = _oracle(lambda x: F.log_softmax(x, -1), h)
             seen = probe(h, wrt=(0,), upstream=upstream)
