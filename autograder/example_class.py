@@ -120,7 +120,8 @@ def make_example_class(folder: ClassFolder, chapters: Sequence[Chapter]) -> Path
     """Write the example class's uploads into the class folder; return where they are.
 
     A class folder of an older state of the chapter is emptied first: its grades would no longer fit. Raises
-    `FileNotFoundError` if the chapter is not built, `ValueError` if it is not among `chapters`.
+    `FileNotFoundError` if the chapter is not built, `ValueError` if it is not among `chapters` or the folder holds
+    something else, `Busy` while another process grades there.
     """
     chapter = next((c for c in chapters if c.folder == CHAPTER), None)
     if chapter is None:
@@ -130,15 +131,27 @@ def make_example_class(folder: ClassFolder, chapters: Sequence[Chapter]) -> Path
     basis = content_key(chapter.student_notebook.read_bytes(), *made, *made.values())
     if stamp.exists() and stamp.read_text(encoding="utf-8") == basis:
         return uploads
-    if folder.path.exists():
-        if not stamp.exists() and any(folder.path.iterdir()):
-            raise ValueError(f"{folder.path.name} holds something else than an example class; name another folder")
-        shutil.rmtree(folder.path)
-    uploads.mkdir(parents=True)
-    for name, content in made.items():
-        (uploads / name).write_bytes(content)
-    stamp.write_text(basis, encoding="utf-8")
+    if not stamp.exists() and folder.path.exists() and any(folder.path.iterdir()):
+        raise ValueError(f"{folder.path.name} holds something else than an example class; name another folder")
+    with folder.locked():
+        _empty(folder)
+        uploads.mkdir()
+        for name, content in made.items():
+            (uploads / name).write_bytes(content)
+        stamp.write_text(basis, encoding="utf-8")
     return uploads
+
+
+def _empty(folder: ClassFolder) -> None:
+    """Remove everything but the lock that is held."""
+    for place in (folder.path, folder.grading):
+        for path in place.iterdir():
+            if path in (folder.grading, folder.lock_file):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def _file_of(student: ExampleStudent, chapter: Chapter) -> bytes:

@@ -23,6 +23,7 @@ from typing import Any
 from markupsafe import Markup
 from nbconvert.exporters import Exporter
 from nbformat import NotebookNode
+from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, default
@@ -30,11 +31,13 @@ from traitlets import Bool, default
 from autograder.clean import Budget, clean_outputs, markdown_to_html, plain_text, text_to_html
 from autograder.pages import LOOKS, code_html, lower_headings, render
 from autograder.reference import defined_names
+from autograder.runners import HEADLINES
 from autograder.unpack import COMPANIONS
 
 _HIDDEN = ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
 _HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*#*\s*$", re.MULTILINE)
-_SIGNS = {"passed": 3, "partly": 2, "open": 1}
+# A row of coursekit's messages: "  Likely cause: a sign is lost"
+LABELLED = re.compile(r"\s+([A-Z][a-z]*(?: [a-z]+)?):\s+(\S.*)")
 
 
 def without_hidden_tests(source: str) -> str:
@@ -56,6 +59,15 @@ class HideTests(NbGraderPreprocessor):
     What a test cell printed is left out even where the test passed: the student's code may print the arguments of
     a hidden test.
     """
+
+    def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
+        """The notebook as a student may see it; adds the student's name to the resources, if it is known."""
+        place = resources.get("nbgrader", {})
+        if "db_url" in place:
+            with Gradebook(place["db_url"]) as book:
+                student = book.find_student(place["student"])
+                place["name"] = " ".join(filter(None, (student.first_name, student.last_name)))
+        return super().preprocess(nb, resources)
 
     def preprocess_cell(
         self, cell: NotebookNode, resources: dict[str, Any], index: int
@@ -115,12 +127,14 @@ class FeedbackExporter(Exporter):
 
 def page(nb: NotebookNode, about: dict[str, Any], show_given: bool = False) -> str:
     """The feedback page of a notebook whose cells hold their scores, as `GetGrades` leaves it."""
-    sections = [{**section, "lost": _lost(section)} for section in _sections(nb, show_given)]
+    sections = list(_sections(nb, show_given))
+    for section in sections:
+        _open_what_lost_points(section["cells"])
     title = next((m[2] for c in nb.cells if c.cell_type == "markdown" for m in [_HEADING.search(c.source)] if m), None)
     return render(
         "feedback.html.j2",
         title=plain_text(title or about.get("notebook", "Feedback")),
-        student=about.get("student", ""),
+        student=about.get("name") or about.get("student", ""),
         problem=None,
         score=max(0.0, about.get("score", 0.0)),
         most=about.get("max_score", 0.0),
@@ -210,16 +224,43 @@ def _test_item(cell: NotebookNode) -> dict[str, Any]:
         "look": look,
         "score": score,
         "most": most,
-        "message": plain_text(result.get("message") or ""),
+        **_told(plain_text(result.get("message") or "")),
         "hint": plain_text(result.get("hint") or ""),
         "source": code_html(source) if source else None,
     }
 
 
-def _lost(section: dict[str, Any]) -> bool:
-    """Whether something of the section is worth looking at: points were lost, or it has no tests."""
-    tests = [item for item in section["cells"] if item["kind"] == "test"]
-    return not tests or any(test["score"] < test["most"] for test in tests)
+def _told(message: str) -> dict[str, Any]:
+    """A check's message taken apart: its title, its labelled rows, and what else it says.
+
+    The headline's end ("- not right yet") says no more than the result beside it does.
+    """
+    first, *lines = message.split("\n")
+    title, _, outcome = first.rpartition(" - ")
+    rows: list[tuple[str, str]] = []
+    for line in lines if outcome in HEADLINES else ():
+        if found := LABELLED.match(line):
+            rows.append((found[1], found[2]))
+        elif rows:
+            rows[-1] = (rows[-1][0], f"{rows[-1][1]}\n{line.strip()}")
+        else:
+            rows.append(("", line.strip()))
+    return {"title": title, "rows": rows} if rows else {"title": "", "rows": [("", message)] if message else []}
+
+
+def _open_what_lost_points(cells: list[dict[str, Any]]) -> None:
+    """Show the code at once whose tests, the next ones below it, lost points or do not exist; fold the rest."""
+    block: list[dict[str, Any]] = []
+    tests: list[dict[str, Any]] = []
+    for item in [*cells, {"kind": "code"}]:
+        if item["kind"] == "test":
+            tests.append(item)
+        elif item["kind"] == "code":
+            if tests or item not in cells:
+                for code in block:
+                    code["open"] = not tests or any(test["score"] < test["most"] for test in tests)
+                block, tests = [], []
+            block.append(item)
 
 
 def _group(section: dict[str, Any]) -> dict[str, Any] | None:

@@ -23,14 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from filelock import FileLock, Timeout
 
 from autograder.course import ROOT, Chapter
 from autograder.gradebook import ClassGradebook, GradebookError, Scores
 from autograder.intake import MAX_COMPANION, Intake, Submission, take_in
 from autograder.judge.limits import Limits
 from autograder.judge.record import Record, content_key, write_atomically
-from autograder.layout import ClassFolder
+from autograder.layout import Busy, ClassFolder
 from autograder.pool import Failure, Pool
 from autograder.reference import Reference
 from autograder.runners import Runner, checks_text, environment, make_runner
@@ -137,14 +136,13 @@ def grade(
     is called after each submission. Raises `GradingError` if the class cannot be graded at all, for instance while
     another process grades it.
     """
-    folder.grading.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder.grading / "lock", timeout=0):
+        with folder.locked():
             book = ClassGradebook(folder, course_root / "nbgrader_config.py", course_root, runner, fewer_walls)
             intake = _take_in(submissions or folder.submitted, folder, chapters, assignment)
             return _Grading(folder, book, intake, _jobs(jobs), again, watch).run(chapters)
-    except Timeout:
-        raise GradingError("This class is being graded by another process; wait for it to end.") from None
+    except Busy as error:
+        raise GradingError(str(error)) from None
 
 
 def _jobs(wanted: int | None) -> int:

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from autograder.course import CHAPTERS, ROOT, chapter
 from autograder.grade import ClassResult, GradingError, Outcome, Watch, grade
-from autograder.layout import ClassFolder
+from autograder.layout import Busy, ClassFolder
 
 EXAMPLE = ROOT / "build" / "example_class"
 
@@ -46,7 +46,10 @@ def grade_command(
     if submissions is None:
         from autograder.example_class import make_example_class
 
-        submissions = make_example_class(place, chapters)
+        try:
+            submissions = make_example_class(place, chapters)
+        except (Busy, ValueError, FileNotFoundError) as error:
+            raise GradingError(f"The example class cannot be made: {error}") from None
         console.print(f"No --submissions given: grading the example class in {_shown(place.path)}")
     if not submissions.exists():
         raise GradingError(f"There is no {submissions}.")

@@ -12,8 +12,16 @@ By default this is the repository itself, so that `nbgrader` and Formgrader, sta
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+
+class Busy(RuntimeError):
+    """Another process is at work in the class folder."""
 
 
 @dataclass(frozen=True)
@@ -61,3 +69,18 @@ class ClassFolder:
     def state(self) -> Path:
         """For each student and assignment, what has been written into the gradebook."""
         return self.grading / "state"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by whoever writes into the folder; the system releases it when that process ends, however."""
+        return self.grading / "lock"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Have the folder alone within the block. `Busy` if another process has it."""
+        self.grading.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.lock_file, timeout=0):
+                yield
+        except Timeout:
+            raise Busy("This class is being graded by another process; wait for it to end.") from None

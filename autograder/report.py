@@ -19,6 +19,7 @@ from rich import box
 from rich.table import Table
 
 from autograder.clean import plain_text
+from autograder.feedback import LABELLED
 from autograder.grade import ChapterResult, ClassResult, Outcome
 from autograder.judge.record import OUTCOMES, write_atomically
 from autograder.pages import points_text, render
@@ -26,7 +27,6 @@ from autograder.reference import Exercise
 from autograder.tables import write_csv
 
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", re.IGNORECASE)
-_LABELLED = re.compile(r"\s+(\w[\w ]*):\s+(\S.*)")
 _MOST_MISTAKES = 12
 _BINS = 10
 
@@ -287,7 +287,7 @@ def gist(message: str) -> str:
     Of a message that is not coursekit's, the first line.
     """
     lines = [line for line in plain_text(message).split("\n") if line.strip()]
-    told = {m[1]: m[2] for line in lines[1:] if (m := _LABELLED.match(line))}
+    told = {m[1]: m[2] for line in lines[1:] if (m := LABELLED.match(line))}
     what = told.get("Problem") or told.get("Checked") or told.get("Error")
     if not what:
         return (lines[1] if len(lines) > 1 and lines[1].startswith("  ") else lines[0]).strip() if lines else ""

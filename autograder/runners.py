@@ -34,7 +34,7 @@ NAMES = ("judge", "plain")
 SKIP_TAG = "skip-execution"
 _VERSIONS = ("torch", "numpy", "ipykernel", "nbclient")
 _CHECKS = re.compile(r"autograder\.checks(?:\.| import )(\w+)")
-_WORDS = {  # how coursekit's messages name the outcomes
+HEADLINES = {  # the end of the first line of coursekit's messages: the outcome that it names
     "not attempted yet": "open",
     "a name is missing": "missing",
     "your code raised an exception": "raised",
@@ -207,14 +207,18 @@ def with_tests(notebook: NotebookNode, source: NotebookNode) -> NotebookNode:
 def grading_environment(preset: str | None = None) -> dict[str, str]:
     """The environment variables under which submissions are run: headless, on the CPU, at the smallest preset."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("COURSE_", "NBGRADER_"))}
-    return kept | ONE_THREAD | {
-        "NBGRADER_EXECUTION": "autograde",
-        "COURSE_HEADLESS": "1",
-        "COURSE_PRESET": preset or os.environ.get("COURSE_PRESET", "smoke"),
-        "COURSE_DEVICE": "cpu",
-        "PYTHONHASHSEED": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
+    return (
+        kept
+        | ONE_THREAD
+        | {
+            "NBGRADER_EXECUTION": "autograde",
+            "COURSE_HEADLESS": "1",
+            "COURSE_PRESET": preset or os.environ.get("COURSE_PRESET", "smoke"),
+            "COURSE_DEVICE": "cpu",
+            "PYTHONHASHSEED": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+    )
 
 
 def _execute(running: NotebookNode, cell_seconds: float, deadline: float) -> None:
@@ -250,8 +254,10 @@ def _execute(running: NotebookNode, cell_seconds: float, deadline: float) -> Non
 def _keep_error(cell: NotebookNode, cell_index: int, execute_reply: dict[str, Any]) -> None:
     """An error that only the kernel's reply tells (a time-out, a silenced traceback) becomes an output."""
     content = execute_reply["content"]
-    if content["status"] != "error" or any(o.output_type == "error" for o in cell.outputs):
+    if content["status"] != "error" or any(o.get("ename") == content["ename"] for o in cell.outputs):
         return
+    # What the interrupt after a time-out left behind would hide why.
+    cell.outputs = [o for o in cell.outputs if o.get("ename") != "KeyboardInterrupt"]
     lines = content.get("traceback") or ["An error occurred whose traceback was not shown."]
     output = {"output_type": "error", "ename": content["ename"], "evalue": content["evalue"], "traceback": lines}
     cell.outputs.append(NotebookNode(output))
@@ -324,7 +330,7 @@ def _outcome(output: NotebookNode) -> tuple[str, str]:
         return "time", message
     if output.ename == "CheckFailed":
         first = message.partition("\n")[0]
-        return next((key for words, key in _WORDS.items() if first.endswith(words)), "wrong"), message
+        return next((key for words, key in HEADLINES.items() if first.endswith(words)), "wrong"), message
     outcome = _BY_TYPE.get(output.ename, "raised")
     if outcome == "open":
         message = "This exercise was not attempted."

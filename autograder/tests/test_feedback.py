@@ -198,6 +198,34 @@ def test_the_summary_lists_points_by_exercise():
     assert "0.5 points were taken off" in html
 
 
+def test_a_checks_message_is_shown_row_by_row():
+    message = (
+        "Exercise 1: twice - not right yet\n  Checked:      f(2)\n  Got:          [1\n                 2]\n  no label"
+    )
+    soup = BeautifulSoup(shown(graded_cell("c", "ex1-f-test", 4, 0, outcome="wrong", message=message)), "html.parser")
+    box = soup.select_one(".message.wrong")
+    assert box.select_one(".what").get_text() == "Exercise 1: twice"
+    rows = {row.select_one(".label").get_text(): row.select_one(".text").get_text() for row in box.select(".row")}
+    assert rows == {"Checked": "f(2)", "Got": "[1\n2]\nno label"}
+    plain = shown(graded_cell("c", "ex1-f-test", 4, 0, outcome="raised", message="ValueError: a - b\nmore"))
+    assert "ValueError: a - b" in BeautifulSoup(plain, "html.parser").select_one(".message.wrong").get_text()
+
+
+def test_code_is_open_where_its_tests_lost_points_and_folded_elsewhere():
+    right = {"outcome": "passed", "message": ""}
+    html = shown(
+        *(answer("a = 1"), answer("b = 1"), graded_cell("t", "ex1-a-test", 2, 2, **right)),
+        graded_cell("t", "ex1-b-test", 2, 0, outcome="wrong", message="no"),
+        *(answer("c = 1"), graded_cell("t", "ex1-c-test", 2, 2, **right)),
+        answer("d = 1"),
+    )
+    folds = BeautifulSoup(html, "html.parser").find_all("details")
+    state = {
+        f.summary.code.get_text(): f.has_attr("open") for f in folds if f.summary.get_text().startswith("Your code")
+    }
+    assert state == {"a": True, "b": True, "c": False, "d": True}
+
+
 def test_points_that_an_instructor_changed_are_not_called_right():
     assert "Partly right" in shown(graded_cell("c", "ex1-f-test", 4, 1, outcome="passed", message=""))
 

@@ -136,7 +136,7 @@ def test_every_student_gets_a_page_without_secrets_or_paths(graded):
             assert "could not be graded" in page
     wrong = (base / "class" / "feedback" / "wrong" / course_folder(result) / "tiny.html").read_text("utf-8")
     assert "double is wrong for a negative number" in wrong
-    assert "6 of 12 points" in wrong
+    assert "6 of 12 points" in wrong and "Feedback for wrong" in wrong
 
 
 def course_folder(result):
