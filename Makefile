@@ -13,7 +13,6 @@ CHAPTERS ?=
 # Test workers: one a core up to four, because each may hold a torch process.
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); [ $$n -gt 4 ] && n=4; echo $$n)
 
-export PYTHONWARNINGS ?= default
 # NumPy's threads spin while they wait and slow down test workers that share the cores.
 export OPENBLAS_NUM_THREADS ?= 1
 
