@@ -234,21 +234,39 @@ class Copy:
 
 
 class ClockedLink(Link):
-    """A link whose requests are limited in time."""
+    """A link whose requests are limited in time; `recorder` is told of each one that is not part of another."""
 
     def __init__(self, channel: Channel, clock: Clock):
         super().__init__(channel)
         self.clock = clock
+        self.recorder: Callable[[str, tuple], Callable[[object], None]] | None = None
 
     def request(self, operation: str, *arguments: object) -> object:
+        if self.recorder is None or self.clock.depth:
+            return self._limited(operation, arguments)
+        done = self.recorder(operation, arguments)
+        result = self._limited(operation, arguments)
+        done(result)
+        return result
+
+    def _limited(self, operation: str, arguments: tuple) -> object:
         seconds = self.clock.limits.call_seconds
         try:
             with self.clock.limit(seconds, f"one call took longer than {seconds:g} s"):
                 return super().request(operation, *arguments)
         except Gone as gone:
+            self.gone = gone
             if gone.outcome == "crashed":
-                self.gone = gone = self.clock.process.why()
-            raise gone from None
+                self.gone = self._reason()
+        except JudgeFault as fault:
+            self.gone = Gone("fault", str(fault))
+        raise self.gone from None
+
+    def _reason(self) -> Gone:
+        try:
+            return self.clock.process.why()
+        except JudgeFault as fault:  # no `Exception` that a check would report as the student's
+            return Gone("fault", str(fault))
 
 
 class Process:
@@ -343,7 +361,7 @@ class Process:
         if reason == "time":
             return Gone("time", "the limit on computing time was reached")
         if reason == "fault":
-            raise JudgeFault("the supervisor of the student's process has ended")
+            raise JudgeFault("the student's process or its supervisor was killed from outside")
         return Gone("crashed", "the Python process ended (`exit`, `os._exit`, or a crash in compiled code)")
 
     # ------------------------------------------------------------------------------------------- the student

@@ -29,7 +29,7 @@ _ASKED_DUNDERS = {"__name__", "__doc__", "__qualname__", "__dict__", "__module__
 
 
 class Gone(BaseException):
-    """The student's process has ended or was ended; `outcome` is "time", "memory" or "crashed".
+    """The student's process has ended or was ended; `outcome` is "time", "memory", "crashed" or "fault".
 
     Not an `Exception`: a test that expects exceptions of the student's code must not take this for one.
     """

@@ -16,6 +16,7 @@ import torch
 
 from autograder.clean import Budget, clean_outputs
 
+from .diagnosis import Diagnosis
 from .limits import Limits
 from .plan import Step, build_plan, plan_key
 from .process import Copy, JudgeFault, Process, Zygote, check_walls
@@ -46,6 +47,7 @@ class Judge:
         self.fewer_walls = fewer_walls
         self.walls_missing: list[str] = []
         self._zygote: Zygote | None = None
+        self._diagnoses: dict[str, Diagnosis] = {}
 
     def __enter__(self) -> Self:
         torch.set_num_threads(1)
@@ -86,6 +88,13 @@ class Judge:
             raise
         return process
 
+    def diagnosis(self, source: NotebookNode, limits: Limits) -> Diagnosis:
+        """The diagnosis for a chapter, kept: its known wrong answers are played once."""
+        key = content_key(*(cell.source for cell in source.cells), repr(limits), _checks(source))
+        if key not in self._diagnoses:
+            self._diagnoses[key] = Diagnosis(source, self.fork, limits, SEED)
+        return self._diagnoses[key]
+
     def close(self) -> None:
         """End the zygote and all that came of it."""
         if self._zygote is not None:
@@ -115,7 +124,7 @@ def run_submission(
     begun, cpu = time.monotonic(), time.process_time()
     with as_while_grading():
         for _attempt in (1, 2):
-            run = _Run(steps, limits, judge, record)
+            run = _Run(steps, limits, judge, record, judge.diagnosis(source, limits) if diagnose else None)
             try:
                 run.everything()
                 record.gradable, record.error = True, ""
@@ -188,7 +197,15 @@ def as_while_grading() -> Any:
 class _Run:
     """One try at a submission."""
 
-    def __init__(self, steps: list[Step], limits: Limits, judge: Judge, record: Record):
+    def __init__(
+        self,
+        steps: list[Step],
+        limits: Limits,
+        judge: Judge,
+        record: Record,
+        diagnosis: Diagnosis | None,
+    ):
+        self.diagnosis = diagnosis
         self.steps = steps
         self.limits = limits
         self.judge = judge
@@ -210,6 +227,11 @@ class _Run:
                 again -= 1
                 _, copies = self.cells()
             self.test(step, runs[position], copies.get(position))
+            if again and copies and self.record.tests[-1].outcome == "crashed":
+                again -= 1  # once more: a process can also be killed from outside
+                _, copies = self.cells()
+                self.record.tests.pop()
+                self.test(step, runs[position], copies.get(position))
             self.tested.add(position)
         self.record.cells = runs
 
@@ -289,6 +311,8 @@ class _Run:
         copy.begin()
         try:
             tested = run_test(step, copy.link, self.limits, SEED)
+            if self.diagnosis is not None and tested.result.outcome in ("wrong", "raised"):
+                self.diagnose(step, copy, tested.result)
         finally:
             copy.end()
         self.record.tests.append(tested.result)
@@ -297,6 +321,13 @@ class _Run:
         run.status = "ok" if tested.result.outcome == "passed" else "error"
         run.outputs = [dict(output) for output in clean_outputs(tested.outputs, self.budget)]
         run.seconds = time.monotonic() - began
+
+    def diagnose(self, step: Step, copy: Copy, result: TestResult) -> None:
+        """Add the hint of the known wrong answer that this one behaves like."""
+        copy.begin()
+        wrong = self.diagnosis.hint(step, copy)
+        if wrong is not None:
+            result.hint, result.misconception = wrong.hint, wrong.name
 
 
 def _message_output(gone: Gone) -> dict[str, Any]:

@@ -191,8 +191,10 @@ class _Watch:
             return False
         self.cpu = max(self.cpu, usage.ru_utime + usage.ru_stime)
         self.peak = max(self.peak, usage.ru_maxrss * 1024)
-        if not self.reason and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
-            self.reason = "time"
+        if not self.reason and os.WIFSIGNALED(status):
+            # The first process of a namespace cannot be killed from within: this came from outside.
+            ends = {signal.SIGXCPU: "time", signal.SIGKILL: "fault"}
+            self.reason = ends.get(os.WTERMSIG(status), "")
         return True
 
 

@@ -25,6 +25,7 @@ from autograder.testing import TimeLimitExceeded, time_limit, using_side
 
 from .limits import Limits
 from .plan import Step
+from .process import JudgeFault
 from .proxy import Gone, Link, NotByValue, StudentError
 from .record import TestResult
 from .wire import WireError
@@ -80,7 +81,10 @@ class TestRun:
 
 
 def run_test(step: Step, link: Link, limits: Limits, seed: int) -> TestRun:
-    """Run the test cell `step`; never raises for anything that the student's process does."""
+    """Run the test cell `step`; never raises for anything that the student's process does.
+
+    `JudgeFault` if a process of the judge's own failed.
+    """
     result = TestResult(step.grade_id or "", 0.0, step.points, "passed")
     run = TestRun(result)
     started, cpu = time.monotonic(), time.process_time()
@@ -95,6 +99,8 @@ def run_test(step: Step, link: Link, limits: Limits, seed: int) -> TestRun:
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
+        if link.gone is not None and link.gone.outcome == "fault":
+            raise JudgeFault(link.gone.message) from None
         result.points = 0.0
         _failed(run, step, link.gone or error)
     text = printed.getvalue()
