@@ -199,13 +199,18 @@ def _exercise(exercise: Exercise, points: Sequence[float]) -> dict[str, Any]:
     parts = {"full": full, "some": len(points) - full - none, "none": none}
     return {
         "label": exercise.label,
-        "title": re.sub(rf"^{re.escape(exercise.label)}\\b[\\s.:]*", "", plain_text(exercise.title)),
+        "title": without_label(plain_text(exercise.title), exercise.label),
         "most": exercise.most,
         "mean": statistics.fmean(points) if points else None,
         "share": share,
         "bar": _bar(parts, len(points)),
         **parts,
     }
+
+
+def without_label(title: str, label: str) -> str:
+    """A heading without the exercise's number at its start, which stands beside it already."""
+    return re.sub(rf"^{re.escape(label)}\b[\s.:]*", "", title)
 
 
 def _bar(parts: dict[str, int], count: int, width: int = 160) -> Markup:

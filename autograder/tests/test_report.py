@@ -16,7 +16,7 @@ from autograder.intake import Intake, Submission
 from autograder.judge.record import Record, TestResult
 from autograder.layout import ClassFolder
 from autograder.reference import Reference, exercise_label
-from autograder.report import gist, remarks, report_page, rows, table, wide, write_reports
+from autograder.report import gist, remarks, report_page, rows, table, wide, without_label, write_reports
 from autograder.tests import tiny_class
 
 EVIL = "=cmd|'/c calc'!A1<script>alert(1)</script>"
@@ -175,3 +175,11 @@ def test_the_gist_of_a_message(message, said):
 )
 def test_exercises_are_recognised_by_the_ids_of_their_tests(grade_id, label):
     assert exercise_label(grade_id) == label
+
+
+@pytest.mark.parametrize(
+    ("title", "bare"),
+    [("3 A reverse-mode engine", "A reverse-mode engine"), ("3. Engine", "Engine"), ("30 days", "30 days")],
+)
+def test_the_number_of_an_exercise_is_not_said_twice(title, bare):
+    assert without_label(title, "3") == bare
