@@ -4,7 +4,8 @@ Each chapter has a list of wrong answers (`autograder/misconceptions/<topic>.py`
 right answers written differently (`autograder/tests/variants/<topic>.py`, `VARIANTS`). An answer is the
 reference solution's cell with edits, or a whole cell. The suite proves that
 
-* every wrong answer fails the test cell that it names, with a message that says what it should;
+* every wrong answer fails the test cell that it names, and its hidden tests alone as well, and one of the two
+  messages says what it should;
 * every right answer passes all test cells of its exercise.
 
 Where the cells run is a `Runner`'s business: `PlainRunner` runs them in this process; the judge brings one
@@ -20,7 +21,7 @@ import os
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import Any, Protocol
 
@@ -32,8 +33,9 @@ from autograder.course import chapter as find_chapter
 from autograder.source import SourceCell, read_source
 from autograder.testing import TimeLimitExceeded, time_limit
 
+HIDDEN_PART = " (hidden)"
 CELL_SECONDS = 20.0
-TEST_SECONDS = 30.0
+TEST_SECONDS = 60.0
 
 
 class VariantError(ValueError):
@@ -73,7 +75,7 @@ class Wrong(Variant):
     """A wrong answer that a person could well write.
 
     `hint`: what its author needs to hear, one or two sentences; `caught_by`: the id of the test cell that
-    must fail; `says`: what the failure's message (or the hint) must contain.
+    must fail; `says`: what a failure's message (or the hint) must contain.
     """
 
     hint: str
@@ -147,10 +149,14 @@ def group(cell_id: str) -> str:
 
 
 def tests_of(variant: Variant, cells: Iterable[SourceCell]) -> list[SourceCell]:
-    """The test cells that a variant is held against. `VariantError` if there are none."""
+    """The test cells that a variant is held against; for a wrong answer also its hidden part alone.
+
+    `VariantError` if there are none.
+    """
     tests = [cell for cell in cells if cell.kind == "test"]
     if isinstance(variant, Wrong):
         found = [cell for cell in tests if cell.id == variant.caught_by]
+        found += [replace(cell, id=cell.id + HIDDEN_PART, text=cell.hidden) for cell in found if cell.hidden]
     else:
         found = [cell for cell in tests if group(cell.id) == group(variant.exercise)]
     if not found:
@@ -304,22 +310,32 @@ def judge_variant(variant: Variant, cells: Sequence[SourceCell], runner: Runner)
     except VariantError as error:
         return Row(variant, {}, f"it does not fit the source: {error}")
     outcomes = runner.run(code_cells(cells, replaced), tests)
-    found = [p for test in tests if (p := _problem(variant, test.id, outcomes[test.id]))]
-    return Row(variant, outcomes, "; ".join(found))
+    check = _wrong_problem if isinstance(variant, Wrong) else _right_problem
+    return Row(variant, outcomes, check(variant, [(test.id, outcomes[test.id]) for test in tests]))
 
 
-def _problem(variant: Variant, test: str, outcome: Outcome) -> str:
-    if outcome.kind == "crashed":
-        return f"{test} crashed instead of failing in words: {outcome.message}"
-    if not isinstance(variant, Wrong):
-        return "" if outcome.passed else f"{test} refused this right answer: {outcome.message}"
-    if outcome.passed:
-        return f"{test} accepted this wrong answer"
-    if outcome.kind == "cell":
-        return outcome.message
-    if variant.says not in outcome.message and variant.says not in variant.hint:
-        return f"{test} failed it, but does not say {variant.says!r}: {outcome.message}"
-    return ""
+def _wrong_problem(variant: Wrong, outcomes: list[tuple[str, Outcome]]) -> str:
+    for test, outcome in outcomes:
+        if outcome.kind == "crashed":
+            return f"{test} crashed instead of failing in words: {outcome.message}"
+        if outcome.kind == "cell":
+            return outcome.message
+        if outcome.passed:
+            return f"{test} accepted this wrong answer"
+    said = [outcome.message for _, outcome in outcomes]
+    if any(variant.says in text for text in (*said, variant.hint)):
+        return ""
+    return f"failed, but nothing says {variant.says!r}: " + "\n".join(said)
+
+
+def _right_problem(variant: Variant, outcomes: list[tuple[str, Outcome]]) -> str:
+    words = {"cell": "did not run", "crashed": "crashed on this right answer"}
+    refused = [
+        f"{test} {words.get(outcome.kind, 'refused this right answer')}: {outcome.message}"
+        for test, outcome in outcomes
+        if not outcome.passed
+    ]
+    return "; ".join(refused)
 
 
 def run_variants(

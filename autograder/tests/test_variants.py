@@ -171,7 +171,7 @@ def test_a_wrong_answer_that_is_not_caught_fails_the_suite():
 
 def test_a_wrong_answer_that_gets_another_message_fails_the_suite():
     text = problem(wrong(says="your keyboard is upside down"))
-    assert "does not say 'your keyboard is upside down'" in text and "twice(-2.5)" in text
+    assert "nothing says 'your keyboard is upside down'" in text and "twice(-2.5)" in text
 
 
 def test_a_right_answer_that_is_refused_fails_the_suite():
@@ -188,8 +188,14 @@ def test_a_test_that_crashes_is_noticed():
     broken = parse_source(
         TOY.replace('with hidden("Exercise 1: twice, more") as expect:', "if undefined_name:")
     )
-    for variant in (Right(exercise="ex1-twice", name="same", edits=[("2 * x", "x + x")]), wrong()):
-        assert "crashed instead of failing in words" in problem(variant, source=broken)
+    same = Right(exercise="ex1-twice", name="same", edits=[("2 * x", "x + x")])
+    assert "crashed on this right answer: NameError" in problem(same, source=broken)
+    assert "crashed instead of failing in words: NameError" in problem(wrong(), source=broken)
+
+
+def test_a_wrong_answer_that_only_the_visible_check_catches_is_not_enough():
+    text = problem(wrong(edits=[("2 * x", "5 if x == 3 else 2 * x")]))
+    assert text == "ex1-twice-test (hidden) accepted this wrong answer"
 
 
 @pytest.mark.parametrize(
@@ -272,7 +278,8 @@ def test_the_same_list_runs_on_another_runner():
     rows = run_variants(TOY_CELLS, runner=runner, variants=[wrong(), same])
     assert [row.ok for row in rows] == [True, False]
     order = ["setup", "helper", "ex1-twice", "ex2-thrice"]
-    assert runner.seen == [(order, ["ex1-twice-test"]), (order, ["ex2-thrice-test"])]
+    tests = ["ex1-twice-test", "ex1-twice-test (hidden)"], ["ex2-thrice-test"]
+    assert runner.seen == [(order, tests[0]), (order, tests[1])]
 
 
 def test_the_command_counts_and_its_status_says_whether_all_is_well(monkeypatch):

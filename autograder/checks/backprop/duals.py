@@ -108,7 +108,7 @@ def _compare(expect, program: Program, got: dict) -> None:
     want, tangent = torch_jvp(lambda *v: torch_run(program, list(v))[-1], values, tangents)
     operation = program.steps[-1][0]
     expect.true("val" in got and "dot" in got, f"the result is no Dual but {got.get('type')}")
-    expect.close(got["val"], want, "val of the result", **_CLOSE)
+    expect.close(got["val"], want, "val of the result", likely=_HINTS.get(operation), **_CLOSE)
     expect.close(got["dot"], tangent, "dot of the result", likely=_HINTS.get(operation), **_CLOSE)
 
 
@@ -183,7 +183,14 @@ def jacobian_forward(Dual, jvp, student):
                 expect.close(pair[1], tangent, "the directional derivative J v", likely=hint, **_CLOSE)
                 expect.equal(seen.args[1], x, "x after the call")
                 expect.equal(seen.args[2], direction, "v after the call")
+        expect.case("jvp and jacobian_forward, f(x) = [x0 x1, 7]: a number in the list is a constant")
+        f, x = there["with a constant"], np.array([2.0, 3.0])
+        value, tangent = observe(jvp, f, x, np.array([1.0, 10.0]), replacing=replacing).value
+        expect.close(value, [6.0, 7.0], "the value f(x)", **_CLOSE)
+        expect.close(tangent, [23.0, 0.0], "the directional derivative J v", **_CLOSE)
+        jacobian = observe(student, f, x, replacing=replacing).value
         hint = "one pass per input with a one-hot v; its tangent is COLUMN i of the Jacobian"
+        expect.close(jacobian, [[3.0, 2.0], [0.0, 0.0]], "the Jacobian", likely=hint, **_CLOSE)
         for name, n in _INPUTS.items():
             x = _point(rng, n)
             _jacobian(expect, student, there[name], here[name], name, x, n, replacing, "input", hint)
@@ -210,6 +217,7 @@ def _jacobian(expect, student, f, oracle, name, x, limit, replacing, per, hint):
     before = f.calls
     seen = observe(student, f, x, replacing=replacing)
     shape_hint = "outputs are rows, inputs are columns: [m, n]; a single output still makes one row"
+    expect.true(isinstance(seen.value, np.ndarray), "the Jacobian must be an array [m, n]", likely="np.stack")
     expect.shape(seen.value, tuple(want.shape), "the Jacobian", likely=shape_hint)
     expect.close(seen.value, want, "the Jacobian", likely=hint, **_CLOSE)
     expect.equal(seen.args[1], x, "x after the call")

@@ -43,8 +43,9 @@ def compare(expect, Tensor, programs: list[Program], hints: dict[str, str] | Non
         operation = next((s[0] for s in program.steps if s[0] != "leaf"), "")
         hint = (hints or {}).get(operation)
         oracle = program.oracle()
-        for node, got in zip(nodes, report, strict=True):
-            leaf = program.steps[node][0] == "leaf"
+        # results first: a wrong value is the better message than the wrong gradient that follows from it
+        pairs = [(program.steps[n][0] == "leaf", n, got) for n, got in zip(nodes, report, strict=True)]
+        for leaf, node, got in sorted(pairs, key=lambda pair: pair[0]):
             compare_node(
                 expect, got, oracle[node], f"operand {node + 1}" if leaf else "the result", leaf, hint
             )
@@ -59,7 +60,7 @@ def compare_node(expect, got: dict, want, name: str, leaf: bool, hint: str | Non
         "data" in got, f"{name} is no Tensor: it has no attribute data (its type is {got.get('type')})"
     )
     expect.shape(got["data"], tuple(want.shape), f"{name}: data")
-    expect.close(got["data"], want, f"{name}: data", **CLOSE)
+    expect.close(got["data"], want, f"{name}: data", likely=hint, **CLOSE)
     expect.dtype(got["data"], np.float64, f"{name}: data")
     expect.equal(got["shape"], tuple(want.shape), f"{name}: the attribute shape")
     expect.equal(got.get("requires_grad"), want.requires_grad, f"{name}: requires_grad")
@@ -94,9 +95,9 @@ def twice(program: Program, rng: np.random.Generator, make: Callable[[], int], s
 
 _ELEMENTWISE_HINTS = {
     "add": "d(a + b)/da = 1: upstream goes to both operands, new arrays of their shapes",
-    "sub": "d(a - b)/db = -1",
+    "sub": "d(a - b)/db = -1; and 3 - x calls x.__rsub__(3): the array or number stands on the left",
     "mul": "d(ab)/da = b: upstream times the other operand",
-    "div": "d(a/b)/da = 1/b and d(a/b)/db = -a/b^2",
+    "div": "d(a/b)/da = 1/b and d(a/b)/db = -a/b^2; and 1 / x calls x.__rtruediv__(1)",
     "pow": "d(a^n)/da = n a^(n-1); for n = 0 it is 0, also at a = 0",
     "neg": "d(-a)/da = -1",
     "exp": "d exp(a)/da = exp(a), times upstream",
@@ -153,7 +154,7 @@ def _binary(rng):
     programs = []
     for operation in ("add", "sub", "mul", "div"):
         for left, right in SHAPES:
-            for a, b in {(left, right), (right, left)}:
+            for a, b in dict.fromkeys([(left, right), (right, left)]):
                 p = Program(f"a {_SIGNS[operation]} b with a of shape {a}, b of shape {b}")
                 x, y = p.leaf(draw(rng, a)), p.leaf(draw(rng, b))
                 shape = np.broadcast_shapes(a, b)

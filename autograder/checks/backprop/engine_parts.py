@@ -8,7 +8,7 @@ import numpy as np
 from coursekit.checking import hidden
 
 from autograder.checks.backprop.engine import check_gradient, compare, draw, twice
-from autograder.checks.backprop.programs import Program, run, torch_run
+from autograder.checks.backprop.programs import Program, const, run, torch_run
 
 _MATMUL_HINTS = {
     "matmul": "for C = A B: dA = dC B^T and dB = A^T dC, with the LAST TWO axes exchanged in a batch, and "
@@ -20,6 +20,30 @@ def engine_matmul(Tensor):
     """Hidden test of `@`: two matrices, and batches of them with broadcasting."""
     with hidden("Exercise 3: matrix products") as expect:
         compare(expect, Tensor, _matmul(), _MATMUL_HINTS)
+        _if_supported(expect, Tensor, _vectors(), _MATMUL_HINTS)
+
+
+def _if_supported(expect, Tensor, programs: list[Program], hints: dict[str, str]) -> None:
+    """Beyond what the points are for: such operands may be refused, but a result must not be wrong."""
+    for program in programs:
+        try:
+            run(Tensor, [program], [[]], expect)
+        except Exception:
+            continue
+        compare(expect, Tensor, [program], hints)
+
+
+@cache
+def _vectors() -> list[Program]:
+    rng = np.random.default_rng(226)
+    programs = []
+    for a, b in (((3,), (3, 4)), ((2, 3), (3,)), ((3,), (3,)), ((4, 2, 3), (3,)), ((3,), (4, 3, 5))):
+        p = Program(f"A @ B with A of shape {a}, B of shape {b}")
+        x, y = p.leaf(draw(rng, a)), p.leaf(draw(rng, b))
+        programs.append(
+            twice(p, rng, lambda p=p, x=x, y=y: p.add("matmul", x, y), (np.ones(a) @ np.ones(b)).shape)
+        )
+    return programs
 
 
 @cache
@@ -50,6 +74,14 @@ def _matmul() -> list[Program]:
         if any(needs):
             q.backward(z, draw(rng, (2, 4)))
         programs.append(q)
+    for reflected in (False, True):
+        q = Program("array @ B" if reflected else "A @ array")
+        x, array = (
+            q.leaf(draw(rng, (3, 4) if reflected else (2, 3))),
+            draw(rng, (2, 3) if reflected else (3, 4)),
+        )
+        operands = (const(array), x) if reflected else (x, const(array))
+        programs.append(twice(q, rng, lambda q=q, o=operands: q.add("matmul", *o), (2, 4)))
     q = Program("A @ (B @ C) with shapes (2, 3), (3, 4), (4, 5)")
     x, y, z = (q.leaf(draw(rng, s)) for s in ((2, 3), (3, 4), (4, 5)))
     q.backward(q.add("matmul", x, q.add("matmul", y, z)), draw(rng, (2, 5)))
@@ -68,6 +100,7 @@ def engine_reductions(Tensor):
     """Hidden test of `sum`, `mean` and `max`."""
     with hidden("Exercise 3: sum, mean and max") as expect:
         compare(expect, Tensor, _reductions(), _REDUCTION_HINTS)
+        _if_supported(expect, Tensor, _maxima_over_several_axes(), _REDUCTION_HINTS)
         _ties(expect, Tensor)
 
 
@@ -96,6 +129,13 @@ def _reductions() -> list[Program]:
         p.backward(p.add("mul", p.add(operation, u, axis=0, keepdims=True), u), draw(rng, (1, 3)))
         programs.append(p)
     return programs
+
+
+@cache
+def _maxima_over_several_axes() -> list[Program]:
+    rng = np.random.default_rng(227)
+    axes = [(axis, keepdims) for axis in (None, (0, 2), (1, -1)) for keepdims in (False, True)]
+    return [_reduction(rng, "max", (2, 3, 4), {"axis": a, "keepdims": k}) for a, k in axes]
 
 
 def _reduction(rng, operation: str, shape: tuple, parameters: dict) -> Program:

@@ -31,7 +31,8 @@ def square_graph(student):
             seen = observe(student, x, y, z)
             value, grads = _pair(expect, seen.value, 2, "a pair (value, grads)")
             s, q = x + y, (x + y) * z
-            expect.close(value, q**2, "the value of ((x + y) z)^2", **_EXACT)
+            hint = "q = (x + y) z is one node before the end: the value is its square"
+            expect.close(value, q**2, "the value of ((x + y) z)^2", likely=hint, **_EXACT)
             expect.true(
                 isinstance(grads, dict) and set(hints) <= set(grads),
                 "grads must be a dict with the keys 'x', 'y', 'z', 's' and 'q'",

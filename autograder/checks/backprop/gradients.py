@@ -75,6 +75,8 @@ def numerical_grad(student):
         _orders(expect, student, rng)
         _shapes(expect, student, rng)
         _steps(expect, student)
+        for scheme, base in (("central", 6e-6), ("forward", 1.5e-8)):
+            _default_steps(expect, student, f"scheme={scheme!r}, ", base, scheme=scheme)
 
         expect.case("x = (1, 2, 3) as an integer array")
         probe = counted(lambda z: float((np.asarray(z, dtype=np.float64) ** 3).sum()))
@@ -180,6 +182,26 @@ def _steps(expect, student):
         expect.close(got, np.exp(x), "the gradient near 0", rtol=0, atol=atol, likely=hint)
 
 
+def _default_steps(expect, student, scheme_words, base, **options):
+    """How far f was moved from x by default: base * max(1, |x_i|), seen from the arguments of f."""
+    for value in (0.5, -1.5, 40.0, -40.0):
+        expect.case(f"x = {value:g}, {scheme_words}default h")
+        distances = []
+
+        def f(z, value=value, distances=distances):
+            distances.append(abs(float(np.asarray(z)[0]) - value))
+            return np.asarray(z) ** 2 if not options else float(np.asarray(z)[0]) ** 2
+
+        student(f, np.array([value]), **options)
+        moved = max(distances, default=0.0)
+        want = base * max(1.0, abs(value))
+        # x + h is rounded: a relative error of the distance of 1e-16 |x| / h, at most 1e-8 |x| for h = 1.5e-8
+        hint = f"the default h is {base:g} * max(1, |x_i|), to either side of x for the central difference"
+        expect.true(
+            abs(moved / want - 1) < 1e-3, f"f was called at a distance of {moved:.3g} from x", likely=hint
+        )
+
+
 def _refusals(expect, student):
     f, x = (lambda z: float(z.sum())), np.array([1.0, 2.0])
     for name in ("backward", "Central", ""):
@@ -254,10 +276,12 @@ def numerical_jacobian(student):
             likely="use the central difference with the h of the caller",
         )
 
-        expect.case("f = log(x) at x = 2e6, default h")
-        got = student(lambda z: np.log(z), np.array([2.0e6]))
-        hint = "scale the default h by max(1, |x_i|)"
-        expect.close(got, [[5e-7]], "the Jacobian at a large x", rtol=1e-6, atol=0, likely=hint)
+        for x in (2.0e6, -2.0e6):
+            expect.case(f"f = log|x| at x = {x:g}, default h")
+            got = student(lambda z: np.log(np.abs(z)), np.array([x]))
+            hint = "scale the default h by max(1, |x_i|)"
+            expect.close(got, [[1 / x]], "the Jacobian at a large x", rtol=1e-6, atol=0, likely=hint)
+        _default_steps(expect, student, "", 6e-6)
 
         expect.case("x = (1, 2) as an integer array")
         got = student(lambda z: np.asarray(z) ** 2.0, np.array([1, 2]))
@@ -269,9 +293,19 @@ def numerical_jacobian(student):
         hint = "f(x + h) changed with x after f had returned: copy it, or give f a fresh array each time"
         expect.close(got, np.eye(2, 3), "the Jacobian of f(x) = x[:2]", likely=hint)
 
+        expect.case("f returns a list of two numbers")
+        got = student(lambda z: [float(z[0] * z[1]), float(z[1])], np.array([3.0, 2.0]))
+        expect.close(
+            got, [[2.0, 3.0], [0.0, 1.0]], "the Jacobian", likely="turn what f returns into an array"
+        )
+
         expect.case("x is read-only")
         got = with_read_only(student, lambda z: z[:1] * z[1:], np.array([2.0, 5.0]))
         expect.close(got, [[5.0, 2.0]], "the Jacobian at a read-only x", likely="work on a copy of x")
+        for h in (0.0, -1e-3):
+            expect.case(f"h={h:g}")
+            what = "a step h <= 0 is refused"
+            expect.raises(ValueError, student, lambda z: z, np.array([1.0, 2.0]), h=h, what=what)
 
 
 def check_grad(rel_error, student):
@@ -306,6 +340,9 @@ def check_grad(rel_error, student):
                 got = observe(rel_error, np.array(left), np.array(right), np_errors="raise").value
                 hint = "take the maximum over the entries, with the floor 1e-8 under |a_i| + |b_i|"
                 expect.close(got, want, "the relative error", rtol=1e-12, atol=1e-300, likely=hint)
+        expect.case("rel_error of two lists, one of whole numbers")
+        for left, right in (([1, 3], [1.0, 1.0]), ([1.0, 1.0], [1, 3])):
+            expect.close(rel_error(left, right), 0.5, "the relative error", rtol=1e-12, atol=0, likely=hint)
 
         # Gradients whose components differ by 1e4 in size; the small one alone is wrong by 1 %.
         scale = np.array([1e2, 1.0, 1e-2])

@@ -33,8 +33,9 @@ def maxout(Maxout):
             x, dy = rng.normal(size=(n, d_in)), rng.normal(size=(n, d_out))
             y, dx = both(expect, layer, x, dy)
             want, gradients = _maxout_oracle(x, w, b, dy)
-            expect.close(y, want, "forward: the largest of the k affine maps", **_CLOSE)
-            _compare_gradients(expect, layer, dx, gradients)
+            hint = "for each example and output the LARGEST of the k values x W[k] + b[k]"
+            expect.close(y, want, "forward: the largest of the k affine maps", likely=hint, **_CLOSE)
+            _compare_gradients(expect, layer, dx, gradients, _PIECE_HINTS)
             expect.equal(layer.W, w, "W after backward", likely="backward does not update the weights")
 
         expect.case("W = [A, -A], b = 0: |x A|")
@@ -93,15 +94,21 @@ def _maxout_oracle(x, w, b, dy):
 
 
 _GRADIENT_HINTS = {
-    "dx": "back through the weights: dy times the transpose of W (of the winning piece)",
-    "dW": "the batch axis is summed: x^T dy (of the examples that this piece won)",
-    "db": "the SUM of dy over the batch; a mean belongs to the loss",
+    "dx": "back through the weights: dx = dy W^T",
+    "dW": "dW = x^T dy: the batch axis is summed away, without a 1/N",
+    "db": "db is the SUM of dy over the batch; the 1/N belongs to the loss",
+}
+_PIECE_HINTS = {
+    "dx": "back through the weights of the piece that won, for each example and output; the others get "
+    "nothing",
+    "dW": "a piece learns from the examples that it won, and only from them; sum over the batch",
+    "db": "a piece learns from the examples that it won, and only from them; sum over the batch",
 }
 
 
-def _compare_gradients(expect, layer, dx, wanted):
+def _compare_gradients(expect, layer, dx, wanted, hints):
     for name, got, want in zip(("dx", "dW", "db"), (dx, layer.dW, layer.db), wanted, strict=True):
-        expect.close(got, want, f"backward: {name}", likely=_GRADIENT_HINTS[name], **_CLOSE)
+        expect.close(got, want, f"backward: {name}", likely=hints[name], **_CLOSE)
 
 
 def _state(expect, make, rng, d_in: int, d_out: int) -> None:
@@ -134,7 +141,17 @@ def _state(expect, make, rng, d_in: int, d_out: int) -> None:
 def _wrong_dy(expect, layer, x, d_out: int) -> None:
     n = len(x)
     layer.forward(x)
-    for shape in ((n + 1, d_out), (n, d_out + 1), (1, d_out), (d_out,), (n, 1), (n,), (n, d_out, 1)):
+    shapes = [
+        (n + 1, d_out),
+        (n, d_out + 1),
+        (1, d_out),
+        (d_out,),
+        (n, 1),
+        (n,),
+        (n, d_out, 1),
+        (2, n, d_out),
+    ]
+    for shape in shapes:
         expect.case(f"dy of shape {shape} where y has shape {(n, d_out)}")
         what = "a dy of another shape is refused, also one that would broadcast"
         expect.raises(ValueError, layer.backward, np.ones(shape), what=what)
@@ -155,7 +172,7 @@ def linear(Linear):
             want = F.linear(t, tw.T, tb)
             (want * torch.tensor(dy)).sum().backward()
             expect.close(y, want, "forward: x W + b", **_CLOSE)
-            _compare_gradients(expect, layer, dx, (t.grad, tw.grad, tb.grad))
+            _compare_gradients(expect, layer, dx, (t.grad, tw.grad, tb.grad), _GRADIENT_HINTS)
             expect.equal(layer.W, w, "W after backward", likely="backward does not update the weights")
             expect.equal(layer.b, b, "b after backward", likely="backward does not update the weights")
         _state(expect, lambda: Linear(3, 2, np.random.default_rng(3)), rng, 3, 2)
@@ -242,8 +259,8 @@ def softmax_cross_entropy(SoftmaxCrossEntropy):
 
         for scale in (1e4, 1e3):
             expect.case(f"logits of +-{scale:g} while overflow and invalid operations raise")
-            z = scale * np.array([[1.0, -1.0, 0.5], [-1.0, 1.0, 0.0], [1.0, 1.0, -1.0]])
-            for y in (np.array([1, 1, 0]), np.array([0, 0, 2])):
+            z = scale * np.array([[1.0, -1.0, 0.5], [-1.0, 1.0, 0.0], [1.0, 1.0, -1.0], [-1.0, -1.0, -1.0]])
+            for y in (np.array([1, 1, 0, 2]), np.array([0, 0, 2, 1])):
                 hint = "subtract each row's largest logit before exp, and take log p without log(0)"
                 try:
                     _cross_entropy(expect, SoftmaxCrossEntropy, z, y, hint, np_errors="raise")

@@ -47,12 +47,6 @@ def count_pieces(student):
             for before, after in zip([*net[0], *net[1]], [*seen.args[0], *seen.args[1]], strict=True):
                 expect.equal(after, before, "the weights and biases after the call")
 
-        hint = "within each piece of the layer before, a unit is a straight line: insert every zero crossing"
-        for depth in range(1, 11):
-            count(f"the tent map applied {depth} times, on [0, 1]", _tent(depth), 0.0, 1.0, 2**depth, hint)
-        count("the tent map applied 6 times, on [0.25, 0.5]", _tent(6), 0.25, 0.5, 2**4, hint)
-        count("the tent map applied 3 times, on [-1, 2]", _tent(3), -1.0, 2.0, 10, hint)
-
         for units in (1, 5, 12):
             knots = np.sort(rng.uniform(-2, 2, size=units))
             net = _shallow(
@@ -77,6 +71,7 @@ def count_pieces(student):
             hint,
         )
         count("a unit with incoming weight 0", _shallow([1.0, 1.0], [1, 1], [0.0, 1.0]), 0.0, 3.0, 2, hint)
+        count("incoming weights 1 and -1", _shallow([1.0, 2.0], [1, 1], [1.0, -1.0]), 0.0, 3.0, 3, hint)
         count("all outgoing weights 0", _shallow(knots, [0, 0, 0, 0]), 0.0, 3.0, 1, hint)
         alive = ([np.ones((1, 2)), np.array([[1.0], [1.0]]), np.ones((1, 1))],
                  [np.array([-1.0, -2.0]), np.array([-1e6]), np.zeros(1)])  # fmt: skip
@@ -94,6 +89,12 @@ def count_pieces(student):
         count("knots at both ends", _shallow([0.0, 1.0, 2.0], [1, 1, 1]), 0.0, 2.0, 2, hint)
         count("an interval between two knots", _shallow([0.0, 1.0, 2.0], [1, 1, 1]), 0.25, 0.75, 1, hint)
 
+        hint = "within each piece of the layer before, a unit is a straight line: insert every zero crossing"
+        for depth in range(1, 11):
+            count(f"the tent map applied {depth} times, on [0, 1]", _tent(depth), 0.0, 1.0, 2**depth, hint)
+        count("the tent map applied 6 times, on [0.25, 0.5]", _tent(6), 0.25, 0.5, 2**4, hint)
+        count("the tent map applied 3 times, on [-1, 2]", _tent(3), -1.0, 2.0, 10, hint)
+
         hint = "no grid finds knots that lie this close"
         count("two knots 1e-7 apart", _shallow([1.0, 1.0 + 1e-7], [1, 1]), 0.0, 3.0, 3, hint)
         hint = "relu follows every layer but the last"
@@ -101,6 +102,9 @@ def count_pieces(student):
         count("an output that changes its sign", net, 0.0, 3.0, 3, hint)
 
         hint = "equal means: within 1e-9 of the larger slope, or within 1e-12"
+        count("slopes 1 and 1 + 1.5e-9", _shallow([-1.0, 1.0], [1.0, 1.5e-9]), 0.0, 3.0, 2, hint)
+        count("slopes 1 and 1 + 5e-10", _shallow([-1.0, 1.0], [1.0, 5e-10]), 0.0, 3.0, 1, hint)
+        count("slopes 0 and 1.5e-12", _shallow([1.0], [1.5e-12]), 0.0, 3.0, 2, hint)
         count("slopes 1 and 1 + 1e-6", _shallow([-1.0, 1.0], [1.0, 1e-6]), 0.0, 3.0, 2, hint)
         count("slopes 1e6 and 1e6 + 1e-4", _shallow([-1.0, 1.0], [1e6, 1e-4]), 0.0, 3.0, 1, hint)
         count("slopes 1e-6 and 1.001e-6", _shallow([-1.0, 1.0], [1e-6, 1e-9]), 0.0, 3.0, 2, hint)
@@ -149,6 +153,8 @@ def tent_network(student):
                 for _ in range(depth):
                     want = 1 - np.abs(2 * want - 1)
                 hint = "the next layer reads 2 h0 - 4 h1 of this one: fold that into its weights"
+                if depth == 1:
+                    hint = "tent(x) = 2 relu(x) - 4 relu(x - 1/2)"
                 what = f"the tent map applied {depth} times, {words}"
                 expect.close(_evaluate(weights, biases, x), want, what, rtol=0, atol=1e-12, likely=hint)
         for depth in (0, -1):

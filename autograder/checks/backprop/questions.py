@@ -48,9 +48,8 @@ def question_sigmoid_bound(answer):
 
 
 def _choice(expect, answer, name: str, letters: str, right: str, likely: dict[str, str]) -> None:
-    letter = answer.strip(" ().").lower() if type(answer) is str else answer
-    expect.answered(letter, name, options=letters)
-    expect.true(letter == right, f"{name}: this is not the right choice", likely=likely.get(letter))
+    expect.answered(answer, name, options=letters)
+    expect.true(answer == right, f"{name}: this is not the right choice", likely=likely.get(answer))
 
 
 def question_zigzag(answer):

@@ -130,6 +130,7 @@ MAPS = """
             "composed": lambda x: outer(inner(x)),
             "linear": lambda x: A @ x,
             "scalar": lambda x: x[0] * x[1] ** 3 / x[2],
+            "with a constant": lambda x: [x[0] * x[1], 7.0],
             "one": lambda x: [x[0] ** 2, (x[0] * 2.0).exp(), 1 / x[0]],
         }
         return {name: Counted(f) for name, f in found.items()}
@@ -186,6 +187,9 @@ NETWORKS = '''
 
         def backward(self, dy):
             self.passes.append("backward")
+            if np.shape(dy) != tuple(self._y.shape):
+                shapes = f"dy of shape {np.shape(dy)}, its output had shape {tuple(self._y.shape)}"
+                raise ValueError(f"backward of a {self._kind} layer was given {shapes}")
             wanted = [self._x, *self._p.values()]
             found = torch.autograd.grad((self._y * _fixed(dy)).sum(), wanted, retain_graph=True)
             for name, part in zip(self._names, found[1:]):

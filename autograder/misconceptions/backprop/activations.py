@@ -29,19 +29,19 @@ MISCONCEPTIONS = [
             "dy * self.y * (1.0 - self.y)",
             "dy / (1.0 + np.exp(-self.y)) * (1.0 - 1.0 / (1.0 + np.exp(-self.y)))",
         ),
-        says="not σ of the output",
+        says="s' = y (1 - y) with y the output of forward, times dy",
         hint="self.y is already the sigmoid of x: the derivative is y (1 - y), without another sigmoid.",
     ),
     _sigmoid(
         "local-derivative-only",
         ("dy * self.y * (1.0 - self.y)", "self.y * (1.0 - self.y)"),
-        says="then times dy",
+        says="s' = y (1 - y) with y the output of forward, times dy",
         hint="backward returns dL/dx: the local derivative times the upstream gradient dy.",
     ),
     _sigmoid(
         "derivative-with-a-plus",
         ("dy * self.y * (1.0 - self.y)", "dy * self.y * (1.0 + self.y)"),
-        says="σ' = y (1 - y)",
+        says="s' = y (1 - y) with y the output of forward, times dy",
         hint="σ' = y (1 - y): it is largest where y = 1/2 and vanishes where y is 0 or 1.",
     ),
     _sigmoid(
@@ -52,7 +52,7 @@ MISCONCEPTIONS = [
             "Sigmoid.y = np.where(x >= 0, 1.0, small) / (1.0 + small)\n        Sigmoid.shape = x.shape\n"
             "        return Sigmoid.y",
         ),
-        says="backward before forward",
+        says="both layers keep their values in one place: store them on self",
         hint="A class attribute is shared by all layers: the second layer's forward overwrites the first "
         "one's "
         "values.",
@@ -66,7 +66,7 @@ MISCONCEPTIONS = [
     _tanh(
         "derivative-without-the-square",
         ("1.0 - self.y**2", "1.0 - self.y"),
-        says="tanh' = 1 - y²",
+        says="tanh' = 1 - y^2 with y the output of forward (mind the square)",
         hint="tanh' = 1 - tanh^2.",
     ),
     _tanh(
@@ -91,32 +91,32 @@ MISCONCEPTIONS = [
     _tanh(
         "any-shape-of-dy",
         (_CHECKED, "dy = np.asarray(dy)"),
-        says="a dy of shape (2, 1)",
+        says="backward before forward is refused",
         hint="A dy that merely broadcasts gives a dx of the wrong meaning. Compare its shape with the "
         "output's.",
     ),
     _relu(
         "switch-from-dy",
         ("return dy * self.mask", "return dy * (dy > 0)"),
-        says="not by the sign of dy",
+        says="dy passes where x was positive in forward, and nowhere else",
         hint="The switch was set in the forward pass, by the sign of x.",
     ),
     _relu(
         "writes-into-x",
         ("return np.maximum(x, 0)", "x[x < 0] = 0\n        return x"),
-        says="do not write zeros into x",
+        says="never write into an input: make a new array",
         hint="x belongs to the caller, perhaps as another layer's stored output. Make a new array.",
     ),
     _relu(
         "passes-everything-back",
         ("return dy * self.mask", "return dy"),
-        says="the switch is set by the sign of x",
+        says="dy passes where x was positive in forward, and nowhere else",
         hint="Where x was negative the output did not depend on it, so nothing flows back.",
     ),
     _relu(
         "derivative-only",
         ("return dy * self.mask", "return 1.0 * self.mask"),
-        says="dx for dy = (-5, -7, 2)",
+        says="dy passes where x was positive in forward, and nowhere else",
         hint="backward returns dL/dx: dy where x was positive, not 1.",
     ),
     _relu(
@@ -133,19 +133,19 @@ MISCONCEPTIONS = [
     _relu(
         "clips-the-gradient-instead",
         ("return dy * self.mask", "return np.maximum(dy, 0)"),
-        says="not by the sign of dy",
+        says="dy passes where x was positive in forward, and nowhere else",
         hint="backward is not forward applied to dy: it multiplies dy by the derivative at x.",
     ),
     _leaky(
         "no-slope-in-backward",
         ("np.where(self.mask, dy, self.alpha * dy)", "np.where(self.mask, dy, 0.0)"),
-        says="the slope alpha belongs into the backward pass as well",
+        says="the slope is 1 where x was positive and alpha elsewhere, times",
         hint="That is the backward of ReLU. Left of 0 the slope is alpha.",
     ),
     _leaky(
         "max-form",
         ("np.where(self.mask, x, self.alpha * x)", "np.maximum(self.alpha * x, x)"),
-        says="max(alpha x, x) is wrong for alpha > 1",
+        says="x where x > 0, alpha x elsewhere: max(alpha x, x) is right for",
         hint="max(alpha x, x) picks the wrong branch for alpha > 1. Decide by the sign of x.",
     ),
     _leaky(
@@ -157,43 +157,43 @@ MISCONCEPTIONS = [
     _leaky(
         "slope-on-the-wrong-side",
         ("np.where(self.mask, dy, self.alpha * dy)", "np.where(self.mask, self.alpha * dy, dy)"),
-        says="the slope alpha belongs into the backward pass",
+        says="the slope is 1 where x was positive and alpha elsewhere, times",
         hint="The slope is 1 right of 0 and alpha left of it.",
     ),
     _leaky(
         "slope-by-the-sign-of-dy",
         ("np.where(self.mask, dy, self.alpha * dy)", "np.where(dy > 0, dy, self.alpha * dy)"),
-        says="the slope alpha belongs into the backward pass",
+        says="the slope is 1 where x was positive and alpha elsewhere, times",
         hint="The side is decided by x in the forward pass, not by dy.",
     ),
     _prelu(
         "dalpha-averaged",
         ("per_entry.sum().reshape(1)", "per_entry.mean().reshape(1)"),
-        says="a sum, not a mean",
+        says="dalpha is the SUM of dy * x over all entries with x < 0 that",
         hint="All entries share the slope, so its gradient is the sum over them.",
     ),
     _prelu(
         "dalpha-without-x",
         ("np.where(self.x > 0, 0.0, dy * self.x)", "np.where(self.x > 0, 0.0, dy)"),
-        says="with the factor x",
+        says="dalpha is the SUM of dy * x over all entries with x < 0 that",
         hint="d(alpha x)/dalpha = x: multiply dy by x.",
     ),
     _prelu(
         "dalpha-from-all-entries",
         ("np.where(self.x > 0, 0.0, dy * self.x)", "dy * self.x"),
-        says="dalpha = sum over x < 0",
+        says="dalpha is the SUM of dy * x over all entries with x < 0 that",
         hint="Where x is positive, alpha does not enter the output and receives nothing.",
     ),
     _prelu(
         "features-not-kept-apart",
         (_SUM, "self.dalpha = np.full(self.alpha.shape, per_entry.sum())"),
-        says="keep the features apart",
+        says="dalpha is the SUM of dy * x over all entries with x < 0 that",
         hint="Each feature has a slope of its own: sum over the batch, not over the features.",
     ),
     _prelu(
         "sums-over-the-features",
         (_SUM, "self.dalpha = per_entry.sum(axis=1)"),
-        says="dalpha of two features",
+        says="dalpha is the SUM of dy * x over all entries with x < 0 that",
         hint="Sum over the batch (and all other axes), not over axis 1, along which the features lie.",
     ),
     _prelu(
@@ -224,26 +224,26 @@ MISCONCEPTIONS = [
             "np.where(x > 0, 1.0, self.alpha * np.exp(negative))",
             "np.where(x > 0, self.alpha * np.exp(negative), 1.0)",
         ),
-        says="not the other way round",
+        says="the slope is 1 where x > 0 and alpha exp(x) elsewhere, times dy",
         hint="The slope is 1 right of 0 and alpha e^x left of it. One printed source has the cases "
         "exchanged.",
     ),
     _elu(
         "slope-without-alpha",
         ("np.where(x > 0, 1.0, self.alpha * np.exp(negative))", "np.where(x > 0, 1.0, np.exp(negative))"),
-        says="alpha is a factor of the slope too",
+        says="the slope is 1 where x > 0 and alpha exp(x) elsewhere, times dy",
         hint="The derivative of alpha (e^x - 1) is alpha e^x.",
     ),
     _elu(
         "value-without-alpha",
         ("self.alpha * np.expm1(negative)", "np.expm1(negative)"),
-        says="the limit is -alpha",
+        says="alpha (exp(x) - 1) for x <= 0",
         hint="Left of 0 the value is alpha (e^x - 1).",
     ),
     _elu(
         "slope-is-value-plus-1",
         ("self.alpha * np.exp(negative)", "self.alpha * np.expm1(negative) + 1.0"),
-        says="alpha is a factor of the slope too",
+        says="the slope is 1 where x > 0 and alpha exp(x) elsewhere, times dy",
         hint="The slope is y + alpha, which is y + 1 for alpha = 1 only.",
     ),
     _elu(
@@ -257,19 +257,19 @@ MISCONCEPTIONS = [
     _elu(
         "slope-of-relu",
         ("return dy * self.slope", "return dy * (self.slope == 1.0)"),
-        says="ELU' at -1 and 2",
+        says="the slope is 1 where x > 0 and alpha exp(x) elsewhere, times dy",
         hint="Left of 0 the ELU still has a slope, alpha e^x.",
     ),
     _maxout(
         "gradient-to-all-pieces",
         ("to_piece = dy[None] * self.wins", "to_piece = dy[None] * np.ones_like(self.wins)"),
-        says="multiply by the W of the piece that won",
+        says="back through the weights of the piece that won, for each",
         hint="Only the largest piece determined the output, so only it receives the gradient.",
     ),
     _maxout(
         "sum-of-the-pieces",
         ("y = pieces.max(axis=0)", "y = pieces.sum(axis=0)"),
-        says="Maxout with W = (1, -1)",
+        says="for each example and output the LARGEST of the k values x W[k]",
         hint="The output is the largest of the k affine maps, not their sum.",
     ),
     _maxout(

@@ -26,25 +26,25 @@ MISCONCEPTIONS = [
     _dual(
         "quotient-with-a-plus",
         ("self.dot * other.val - self.val * other.dot", "self.dot * other.val + self.val * other.dot"),
-        says="mind the sign and the square",
+        says="(a / b)' = (a' b - a b') / b^2; and 2 / d is not d / 2",
         hint="(a/b)' = (a' b - a b') / b^2: the second term is subtracted.",
     ),
     _dual(
         "quotient-without-the-square",
         ("/ other.val**2", "/ other.val"),
-        says="mind the sign and the square",
+        says="(a / b)' = (a' b - a b') / b^2; and 2 / d is not d / 2",
         hint="(a/b)' = (a' b - a b') / b^2: the denominator is squared.",
     ),
     _dual(
         "reflected-subtraction-not-reflected",
         ("return as_dual(other) - self", "return self - as_dual(other)"),
-        says="5 - x calls x.__rsub__(5)",
+        says="tangents subtract in the order of the values: 2 - d is not d - 2",
         hint="5 - x calls x.__rsub__(5): the result is 5 - x.",
     ),
     _dual(
         "reflected-division-not-reflected",
         ("return as_dual(other) / self", "return self / as_dual(other)"),
-        says="6 / x calls x.__rtruediv__(6)",
+        says="(a / b)' = (a' b - a b') / b^2; and 2 / d is not d / 2",
         hint="6 / x calls x.__rtruediv__(6): the result is 6 / x.",
     ),
     _dual(
@@ -55,13 +55,13 @@ MISCONCEPTIONS = [
             "            other = Dual(other + 0 * self.val, np.ones(self.val.shape))\n"
             "        return Dual(self.val + other.val, self.dot + other.dot)",
         ),
-        says="the derivative of x / (x + 1) at 2",
+        says="tangents add; the tangent of a constant is 0",
         hint="A constant does not move with t: its tangent is 0, not 1.",
     ),
     _dual(
         "power-without-the-factor",
         ("slope = n * self.val ** (n - 1)", "slope = self.val ** (n - 1)"),
-        says="the derivative of x**3 at 2",
+        says="(a^n)' = n a^(n-1) a'; for n = 0 it is 0, also at a = 0",
         hint="(a^n)' = n a^(n-1) a': the factor n is missing.",
     ),
     _dual(
@@ -79,19 +79,19 @@ MISCONCEPTIONS = [
     _functions(
         "cosine-without-the-minus",
         ("-np.sin(self.val) * self.dot", "np.sin(self.val) * self.dot"),
-        says="the derivatives of exp, log, sin, cos, tanh",
+        says="cos(a)' = -sin(a) a'",
         hint="cos' = -sin.",
     ),
     _functions(
         "tanh-without-the-square",
         ("(1.0 - out**2) * self.dot", "(1.0 - out) * self.dot"),
-        says="the derivatives of exp, log, sin, cos, tanh",
+        says="tanh(a)' = (1 - tanh(a)^2) a'",
         hint="tanh' = 1 - tanh^2.",
     ),
     _functions(
         "log-multiplies",
         ("self.dot / self.val", "self.dot * self.val"),
-        says="the derivatives of exp, log, sin, cos, tanh",
+        says="log(a)' = a' / a",
         hint="log' = 1/a, so the tangent is a'/a.",
     ),
     _functions(
@@ -103,13 +103,13 @@ MISCONCEPTIONS = [
     _functions(
         "sine-of-the-tangent",
         ("np.cos(self.val) * self.dot", "np.cos(self.dot)"),
-        says="the derivatives of exp, log, sin, cos, tanh",
+        says="sin(a)' = cos(a) a'",
         hint="The derivative is taken at the value and then multiplied by the tangent: cos(a) a'.",
     ),
     _forward(
         "transposed",
         ("axis=1)", "axis=0)"),
-        says="what comes back is one COLUMN",
+        says="one pass per input with a one-hot v; its tangent is COLUMN i of",
         hint="Seeding input i gives column i of the Jacobian: stack along axis 1.",
     ),
     _forward(
@@ -118,7 +118,7 @@ MISCONCEPTIONS = [
             "direction = np.zeros(x.size)\n        direction[i] = 1.0",
             "direction = np.ones(x.size)",
         ),
-        says="seed one input at a time with 1",
+        says="one pass per input with a one-hot v; its tangent is COLUMN i of",
         hint="A direction of all ones moves all inputs at once and gives the sum of all columns.",
     ),
     _forward(
@@ -127,25 +127,25 @@ MISCONCEPTIONS = [
             "    for i in range(x.size):\n        direction = np.zeros(x.size)\n",
             "    direction = np.zeros(x.size)\n    for i in range(x.size):\n",
         ),
-        says="seed one input at a time with 1",
+        says="one pass per input with a one-hot v; its tangent is COLUMN i of",
         hint="The ones of earlier passes are still in the direction: start each pass from zeros.",
     ),
     _forward(
         "jvp-ignores-v",
         ("out = f(Dual(x, v))", "out = f(Dual(x, np.ones(len(x))))"),
-        says="the change of A x along v",
+        says="seed the tangent of x with v and read the tangent of the result",
         hint="The tangent of x is the direction v that the caller asks for.",
     ),
     _forward(
         "list-of-values-without-tangents",
         ("np.array([part.dot for part in out])", "np.array([part.val for part in out])"),
-        says="the change of the list",
+        says="seed the tangent of x with v and read the tangent of the result",
         hint="The second result is made of the tangents (.dot) of the outputs.",
     ),
     _forward(
         "only-the-value",
         ("return out.val, out.dot", "return out.val, v"),
-        says="the change of A x along v",
+        says="seed the tangent of x with v and read the tangent of the result",
         hint="The directional derivative is the tangent of the result, not the direction itself.",
     ),
     _forward(
@@ -213,27 +213,27 @@ MISCONCEPTIONS = [
         "exchanged",
         ("        return n\n", "        return m\n"),
         ('"reverse":\n        return m\n', '"reverse":\n        return n\n'),
-        says="forward mode moves one input at a time",
+        says="forward mode takes one pass per input",
         hint="Forward mode pushes one input's change through: n passes. Reverse mode pulls one output: m "
         "passes.",
     ),
     _passes(
         "product",
         ("        return n\n", "        return n * m\n"),
-        says="forward passes for 2 inputs and 5 outputs",
+        says="forward mode takes one pass per input",
         hint="One pass gives a whole column (forward) or row (reverse), not one entry.",
     ),
     _passes(
         "always-the-smaller",
         ("        return n\n", "        return min(n, m)\n"),
         ("        return m\n", "        return min(n, m)\n"),
-        says="passes for 2 inputs and 5 outputs",
+        says="forward mode takes one pass per input",
         hint="The cheaper mode takes min(n, m) passes; the question is about the mode that is given.",
     ),
     _passes(
         "any-mode-is-reverse",
         ("""    raise ValueError(f'mode must be "forward" or "reverse", not {mode!r}')""", "    return m"),
-        says="sideways",
+        says="an unknown mode is refused",
         hint="A misspelt mode would get a wrong answer silently: raise ValueError.",
     ),
 ]

@@ -110,7 +110,7 @@ MISCONCEPTIONS = [
         "gradient-assigned",
         (_STORE, "self.grad = g.copy()"),
         by=_graph,
-        says="accumulate, do not assign",
+        says="a tensor that is used twice receives the SUM of both gradients",
         hint="A tensor that is used twice gets a gradient from both uses: add, do not overwrite.",
     ),
     _core(
@@ -132,7 +132,7 @@ MISCONCEPTIONS = [
     _core(
         "no-unbroadcast",
         ("        g = unbroadcast(g, self.shape)\n", ""),
-        says="the gradient of a bias of shape (3,)",
+        says="sum the gradient back to the operand's shape: over the axes",
         hint="The bias was copied to every row, so its gradient is the sum over the rows: its shape is (3,).",
     ),
     _core(
@@ -150,7 +150,7 @@ MISCONCEPTIONS = [
     _core(
         "unbroadcast-with-the-mean",
         ("g = g.sum(axis=tuple(range(added)))", "g = g.mean(axis=tuple(range(added)))"),
-        says="the sum over the copies",
+        says="d(a + b)/da = 1: upstream goes to both operands, new arrays of",
         hint="Every copy contributes to the loss: sum the gradients of the copies, do not average them.",
     ),
     _core(
@@ -159,13 +159,13 @@ MISCONCEPTIONS = [
             "(self, lambda g: g * b), (other, lambda g: g * a)",
             "(self, lambda g: g * a), (other, lambda g: g * b)",
         ),
-        says="its gradient",
+        says="d(a - b)/db = -1; and 3 - x calls x.__rsub__(3): the array or",
         hint="d(ab)/da = b: each operand gets the other one.",
     ),
     _core(
         "product-without-upstream",
         ("(self, lambda g: g * b), (other, lambda g: g * a)", "(self, lambda g: b), (other, lambda g: a)"),
-        says="the gradient of that bias",
+        says="a - b with a of shape (2, 1), b of shape (1, 3)",
         hint="b and a are the local derivatives; multiply them by the upstream gradient g.",
     ),
     _backward(
@@ -210,13 +210,13 @@ MISCONCEPTIONS = [
     _backward(
         "seed-is-the-value",
         ("grad = np.ones(self.shape)", "grad = self.data.copy()"),
-        says="the gradient of x + x",
+        says="without an argument the seed is 1, not the value",
         hint="The derivative of the output with respect to itself is 1, whatever its value.",
     ),
     _backward(
         "interior-gradients-kept",
         ("            if node.edges:\n                node.grad = None\n", "            pass\n"),
-        says="interior nodes start from nothing",
+        says="gradients of interior nodes belong to one backward call: reset",
         hint="The second backward call found the first one's gradients still on the interior nodes and "
         "sent them "
         "down again. Reset interior nodes at the start of each call.",
@@ -224,7 +224,7 @@ MISCONCEPTIONS = [
     _backward(
         "leaves-reset-too",
         ("            if node.edges:\n                node.grad = None\n", "            node.grad = None\n"),
-        says="leaves accumulate over calls",
+        says="gradients of interior nodes belong to one backward call: reset",
         hint="Only interior nodes are reset; the gradients of leaves add up until zero_grad is called.",
     ),
     _backward(
@@ -236,7 +236,7 @@ MISCONCEPTIONS = [
     _backward(
         "sums-a-vector-silently",
         ("if self.data.size != 1:", "if self.data.size < 1:"),
-        says="backward() on two elements",
+        says="a result with more than one element needs a gradient argument",
         hint="Without an argument the output must be one number; otherwise it is not clear what is "
         "differentiated.",
     ),
@@ -264,19 +264,19 @@ MISCONCEPTIONS = [
             "        self.grad = None\n        ### END SOLUTION\n\n    def detach",
             "        pass\n        ### END SOLUTION\n\n    def detach",
         ),
-        says="the gradient through a chain of 5000 additions",
+        says="zero_grad forgets the gradient collected so far",
         hint="zero_grad must forget what was accumulated.",
     ),
     _operators(
         "reflected-subtraction-not-reflected",
         ("return as_tensor(other) - self", "return self - as_tensor(other)"),
-        says="mind the order",
+        says="d(a - b)/db = -1; and 3 - x calls x.__rsub__(3): the array or",
         hint="3 - t calls t.__rsub__(3): the result is 3 - t, not t - 3.",
     ),
     _operators(
         "reflected-division-not-reflected",
         ("return as_tensor(other) / self", "return self / as_tensor(other)"),
-        says="mind the order",
+        says="d(a/b)/da = 1/b and d(a/b)/db = -a/b^2; and 1 / x calls",
         hint="2 / t calls t.__rtruediv__(2): the result is 2 / t, not t / 2.",
     ),
     _operators(
@@ -286,31 +286,31 @@ MISCONCEPTIONS = [
             "other = as_tensor(other)\n        return Tensor._result(\n"
             '            "-", self.data - other.data, (self, lambda g: g), (other, lambda g: g)\n        )',
         ),
-        says="its gradient",
+        says="d(a - b)/db = -1; and 3 - x calls x.__rsub__(3): the array or",
         hint="d(a - b)/db = -1.",
     ),
     _operators(
         "quotient-without-the-square",
         ("-g * a / b**2", "-g * a / b"),
-        says="its gradient",
+        says="d(a/b)/da = 1/b and d(a/b)/db = -a/b^2; and 1 / x calls",
         hint="d(a/b)/db = -a/b^2.",
     ),
     _operators(
         "quotient-with-a-plus",
         ("-g * a / b**2", "g * a / b**2"),
-        says="its gradient",
+        says="d(a/b)/da = 1/b and d(a/b)/db = -a/b^2; and 1 / x calls",
         hint="d(a/b)/db = -a/b^2: the quotient falls when its denominator grows.",
     ),
     _operators(
         "power-without-the-factor",
         ("slope = n * a ** (n - 1)", "slope = a ** (n - 1)"),
-        says="its gradient",
+        says="d(a^n)/da = n a^(n-1); for n = 0 it is 0, also at a = 0",
         hint="d(a^n)/da = n a^(n-1): the factor n is missing.",
     ),
     _operators(
         "power-keeps-the-exponent",
         ("slope = n * a ** (n - 1)", "slope = n * a**n"),
-        says="its gradient",
+        says="d(a^n)/da = n a^(n-1); for n = 0 it is 0, also at a = 0",
         hint="d(a^n)/da = n a^(n-1): the exponent goes down by one.",
     ),
     _operators(
@@ -322,13 +322,13 @@ MISCONCEPTIONS = [
     _functions(
         "tanh-without-the-square",
         ("g * (1.0 - out**2)", "g * (1.0 - out)"),
-        says="the derivative of tanh",
+        says="d tanh(a)/da = 1 - tanh(a)^2, times upstream",
         hint="tanh' = 1 - tanh^2.",
     ),
     _functions(
         "exp-without-itself",
         ('"exp", out, (self, lambda g: g * out)', '"exp", out, (self, lambda g: g * self.data)'),
-        says="the derivative of exp",
+        says="d exp(a)/da = exp(a), times upstream",
         hint="The derivative of exp is exp of the input, which is the output, and not the input.",
     ),
     _functions(
@@ -343,7 +343,7 @@ MISCONCEPTIONS = [
             "g * out * (1.0 - out)",
             "g / (1.0 + np.exp(-out)) * (1.0 - 1.0 / (1.0 + np.exp(-out)))",
         ),
-        says="the derivative of sigmoid",
+        says="d s(a)/da = s(a) (1 - s(a)), times upstream",
         hint="out is already the sigmoid: s' = out (1 - out).",
     ),
     _functions(
@@ -378,7 +378,7 @@ MISCONCEPTIONS = [
     _functions(
         "closures-share-the-loop-variable",
         code=_LATE_BINDING,
-        says="the derivative of exp",
+        says="d exp(a)/da = exp(a), times upstream",
         hint="All functions made in a loop see the loop variable's LAST value. Bind it as a default "
         "argument, or "
         "make the functions in a function of their own.",
@@ -414,7 +414,7 @@ MISCONCEPTIONS = [
             "grad = np.swapaxes(a, -1, -2) @ g.reshape(product.shape)\n"
             "            grad = grad.mean(axis=0, keepdims=True) if grad.ndim > 2 else grad",
         ),
-        says="sum over batch axes",
+        says="sum the gradient back to the operand's shape: over the axes",
         hint="A weight that all matrices of a batch share receives the sum of their gradients.",
     ),
     _matmul(
@@ -436,13 +436,13 @@ MISCONCEPTIONS = [
     _reductions(
         "mean-is-not-divided",
         ("return total / count", "return total"),
-        says="mean(axis=0)",
+        says="like sum, divided by the number of entries that were averaged",
         hint="A mean is the sum divided by the number of entries, forward and backward.",
     ),
     _reductions(
         "mean-divided-by-all-entries",
         ("count = self.data.size // total.data.size", "count = self.data.size"),
-        says="mean(axis=0)",
+        says="like sum, divided by the number of entries that were averaged",
         hint="Divide by the number of entries that went into each mean, not by the size of the whole array.",
     ),
     _reductions(
@@ -455,13 +455,13 @@ MISCONCEPTIONS = [
     _reductions(
         "max-passes-to-everyone",
         ("return g * share", "return g * np.ones(self.shape)"),
-        says="only the largest entry of each row receives the gradient",
+        says="upstream goes to the largest entry along the axis, nowhere",
         hint="The other entries did not influence the maximum.",
     ),
     _reductions(
         "max-without-upstream",
         ("return g * share", "return g * 0 + share"),
-        says="max(axis=1)",
+        says="upstream goes to the largest entry along the axis, nowhere",
         hint="The winner receives the upstream gradient, not 1.",
     ),
     _reductions(
@@ -478,13 +478,13 @@ MISCONCEPTIONS = [
     _indexing(
         "repeated-index-written-once",
         ("np.add.at(grad, index, g)", "grad[index] += g"),
-        says="writes a repeated index once only",
+        says="start from zeros of the operand's shape and add with",
         hint="grad[[0, 0]] += g reads, adds and writes once. np.add.at adds for every occurrence.",
     ),
     _indexing(
         "gradient-assigned-at-the-index",
         ("np.add.at(grad, index, g)", "grad[index] = g"),
-        says="writes a repeated index once only",
+        says="start from zeros of the operand's shape and add with",
         hint="An entry that was picked twice receives both gradients: add them.",
     ),
     _indexing(
@@ -493,19 +493,19 @@ MISCONCEPTIONS = [
             "grad = np.zeros(self.shape)\n            np.add.at(grad, index, g)\n            return grad",
             "return np.broadcast_to(g.sum(), self.shape)",
         ),
-        says="the gradient through v[[0, 0, 2]]",
+        says="start from zeros of the operand's shape and add with",
         hint="Only the picked entries receive a gradient; all others get 0.",
     ),
     _indexing(
         "transpose-passes-g-unchanged",
         ("(self, lambda g: g.T)", "(self, lambda g: g.reshape(self.shape))"),
-        says="the gradient through .T",
+        says="the gradient is the transpose of the upstream gradient",
         hint="Reshape keeps the order of the entries in memory, a transpose does not. The gradient is g.T.",
     ),
     _indexing(
         "reshape-column-by-column",
         ("lambda g: g.reshape(old)", 'lambda g: g.reshape(old, order="F")'),
-        says="the gradient through reshape(3, 2)",
+        says="the gradient is the upstream gradient, reshaped back to the",
         hint="Go back by the same order of entries as forward: row by row.",
     ),
 ]

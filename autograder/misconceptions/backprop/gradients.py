@@ -93,7 +93,7 @@ MISCONCEPTIONS = [
     _grad(
         "central-divided-by-h",
         ("(2 * step)", "step"),
-        says="divide by 2h",
+        says="(f(x + h) - f(x - h)) / (2h), one component of x at a time, the",
         hint="The two points of the central difference are 2h apart, so that is what you divide by.",
     ),
     _grad(
@@ -102,7 +102,7 @@ MISCONCEPTIONS = [
             "minus[i] -= step\n            grad[i] = (value(plus) - value(minus)) / (2 * step)",
             "grad[i] = (value(plus) - value(minus)) / step",
         ),
-        says="the gradient of",
+        says="(f(x + h) - f(x - h)) / (2h), one component of x at a time, the",
         hint="scheme='central' asks for (f(x + h) - f(x - h)) / 2h; this is the forward difference, with "
         "an error "
         "of order h.",
@@ -156,19 +156,19 @@ MISCONCEPTIONS = [
     _grad(
         "accepts-a-negative-step",
         ("h is not None and h <= 0", "h is not None and h == 0"),
-        says="h = -1",
+        says="a step h <= 0 is refused",
         hint="A negative step is as meaningless as a step of 0: refuse both with ValueError.",
     ),
     _jacobian(
         "transposed",
         ("axis=1)", "axis=0)"),
-        says="the Jacobian of a map from 3 numbers to 2",
+        says="row j belongs to output j, column i to input i: [m, n]",
         hint="What comes back when x_i moves is column i of J: outputs are rows, inputs are columns.",
     ),
     _jacobian(
         "divided-by-h",
         ("(2 * step)", "step"),
-        says="the Jacobian of x -> A x",
+        says="the Jacobian of a linear map",
         hint="The two points of the central difference are 2h apart.",
     ),
     _jacobian(
@@ -182,7 +182,7 @@ MISCONCEPTIONS = [
     _jacobian(
         "sums-the-outputs",
         ("np.atleast_1d(difference)", "np.atleast_1d(difference.sum())"),
-        says="the Jacobian of a map from 3 numbers to 2",
+        says="row j belongs to output j, column i to input i: [m, n]",
         hint="You computed the gradient of the sum of all outputs. Keep the outputs apart: one row each.",
     ),
     _jacobian(
@@ -213,13 +213,13 @@ MISCONCEPTIONS = [
     _check(
         "divides-by-b-only",
         ("np.abs(a) + np.abs(b)", "np.abs(b)"),
-        says="divide by |a| + |b|",
+        says="the largest |a_i - b_i| / max(|a_i| + |b_i|, 1e-8) over all",
         hint="With |b| alone the error depends on which of the two is called b, and b = 0 blows it up.",
     ),
     _check(
         "mean-instead-of-maximum",
         ("np.max(np.abs(a - b) / size)", "np.mean(np.abs(a - b) / size)"),
-        says="not the mean",
+        says="the largest |a_i - b_i| / max(|a_i| + |b_i|, 1e-8) over all",
         hint="An average hides one bad component among many good ones. One wrong entry is a wrong gradient.",
     ),
     _check(
@@ -228,13 +228,13 @@ MISCONCEPTIONS = [
             "np.max(np.abs(a - b) / size)",
             "np.linalg.norm(a - b) / max(np.linalg.norm(a) + np.linalg.norm(b), 1e-8)",
         ),
-        says="take the maximum over components",
+        says="the largest |a_i - b_i| / max(|a_i| + |b_i|, 1e-8) over all",
         hint="In a norm the large components drown the small ones: compare entry by entry.",
     ),
     _check(
         "no-floor",
         ("np.maximum(np.abs(a) + np.abs(b), 1e-8)", "np.abs(a) + np.abs(b)"),
-        says="the floor 1e-8 prevents 0 / 0",
+        says="rel_error, both arrays all zero",
         hint="Where both gradients are 0 this is 0/0. The floor 1e-8 under the denominator prevents it.",
     ),
     _check(

@@ -25,7 +25,7 @@ MISCONCEPTIONS = [
     _linear(
         "dw-transposed",
         ("self.dW = self.x.T @ dy", "self.dW = dy.T @ self.x"),
-        says="dW = xᵀ dy",
+        says="dW = x^T dy: the batch axis is summed away, without a 1/N",
         hint="dW has the shape of W, [d_in, d_out]: x^T dy. The other order belongs to examples stored as "
         "columns.",
     ),
@@ -35,13 +35,13 @@ MISCONCEPTIONS = [
             "return dy @ self.W.T",
             "return dy @ self.W if len(self.W) == self.W.shape[1] else dy @ self.W.reshape(self.W.T.shape)",
         ),
-        says="dx = dy Wᵀ",
+        says="back through the weights: dx = dy W^T",
         hint="Back through the layer the weights act transposed: dx = dy W^T.",
     ),
     _linear(
         "gradients-accumulate",
         ("self.db = dy.sum(axis=0)", "self.db = getattr(self, 'db', 0) + dy.sum(axis=0)"),
-        says="set dW and db, do not add to them",
+        says="backward belongs to the last forward pass; it sets dW and db",
         hint="backward sets the gradients of this batch; adding would mix in those of earlier steps.",
     ),
     _linear(
@@ -80,7 +80,7 @@ MISCONCEPTIONS = [
     _softmax(
         "gradient-without-1-over-n",
         ("return grad / len(self.y)", "return grad"),
-        says="do not forget the mean over the batch",
+        says="(softmax - one-hot) / N",
         hint="The loss is a mean over N examples, so each row of its gradient carries 1/N.",
     ),
     _softmax(
@@ -111,7 +111,7 @@ MISCONCEPTIONS = [
     _softmax(
         "changes-what-it-kept",
         ("grad = self.probabilities.copy()", "grad = self.probabilities"),
-        says="do not subtract from the cached softmax",
+        says="backward changed what forward had kept (`p[rows, y] -= 1` on",
         hint="grad is the cached array itself: the second call subtracts 1 again. Copy it first.",
     ),
     _softmax(
@@ -122,14 +122,14 @@ MISCONCEPTIONS = [
             "        logits = logits / logits.sum(axis=1, keepdims=True)\n"
             "        shifted = logits - logits.max",
         ),
-        says="the loss of two uneven rows",
+        says="(softmax - one-hot) / N",
         hint="The loss takes logits and applies softmax itself; here softmax is applied to probabilities "
         "again.",
     ),
     _softmax(
         "sum-instead-of-mean",
         ("y].mean())", "y].sum())"),
-        says="the loss of equal logits, 4 classes",
+        says="(softmax - one-hot) / N",
         hint="The loss is the mean over the batch; as a sum it would grow with the batch size.",
     ),
     _softmax(
@@ -144,25 +144,25 @@ MISCONCEPTIONS = [
             "return 2.0 * self.difference / len(self.difference)",
             "return self.difference / len(self.difference)",
         ),
-        says="the factor 2 stays",
+        says="sum the squares over the K outputs, average over the N",
         hint="The derivative of (f - y)^2 is 2 (f - y); without the 1/2 in the loss the 2 stays.",
     ),
     _mse(
         "mean-over-all-entries",
         ("(self.difference**2).sum() / len(f)", "(self.difference**2).mean()"),
-        says="mean over the examples only",
+        says="sum the squares over the K outputs, average over the N",
         hint="Here the squares are summed over the outputs and averaged over the examples only.",
     ),
     _mse(
         "gradient-divided-by-all-entries",
         ("/ len(self.difference)\n", "/ self.difference.size\n"),
-        says="N is the number of rows",
+        says="sum the squares over the K outputs, average over the N",
         hint="The loss divides by N, the number of rows; the gradient has to do the same.",
     ),
     _mse(
         "sum-over-everything",
         ("(self.difference**2).sum() / len(f)", "(self.difference**2).sum()"),
-        says="mean over the examples",
+        says="sum the squares over the K outputs, average over the N",
         hint="Divide by the number of examples.",
     ),
     _mse(
@@ -175,7 +175,7 @@ MISCONCEPTIONS = [
     _mse(
         "sign-of-the-difference",
         ("self.difference = f - y", "self.difference = y - f"),
-        says="its gradient",
+        says="sum the squares over the K outputs, average over the N",
         hint="The loss does not feel the sign, the gradient does: f - y.",
     ),
     _bce(
@@ -192,19 +192,19 @@ MISCONCEPTIONS = [
     _bce(
         "gradient-without-1-over-n",
         ("(sigma - self.y) / len(self.y)", "sigma - self.y"),
-        says="its gradient",
+        says="(s(z) - y) / N",
         hint="The loss is a mean over N examples, so its gradient carries 1/N.",
     ),
     _bce(
         "gradient-with-the-logit",
         ("(sigma - self.y) / len(self.y)", "(self.z - self.y) / len(self.y)"),
-        says="its gradient",
+        says="(s(z) - y) / N",
         hint="Probability minus truth: σ(z) - y, not z - y.",
     ),
     _bce(
         "extra-sigmoid-derivative",
         ("(sigma - self.y) / len(self.y)", "(sigma - self.y) * sigma * (1 - sigma) / len(self.y)"),
-        says="its gradient",
+        says="(s(z) - y) / N",
         hint="σ' cancels against the derivative of the log: what remains is σ(z) - y.",
     ),
     _bce(
@@ -220,7 +220,7 @@ MISCONCEPTIONS = [
     _bce(
         "sum-instead-of-mean",
         ("np.exp(-np.abs(z)))).mean())", "np.exp(-np.abs(z)))).sum())"),
-        says="z = (0, 2)",
+        says="(s(z) - y) / N",
         hint="The loss is the mean over the batch.",
     ),
 ]

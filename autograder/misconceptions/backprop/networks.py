@@ -18,7 +18,7 @@ MISCONCEPTIONS = [
     _sequential(
         "backward-in-forward-order",
         ("reversed(self.layers)", "self.layers"),
-        says="the gradient of the last layer's W",
+        says="eight layers (linear, prelu, linear, tanh, maxout, leaky, elu, linear), x of shape (5, 4)",
         hint="The gradient enters at the output: the last layer goes first.",
     ),
     _sequential(
@@ -27,7 +27,7 @@ MISCONCEPTIONS = [
             _BACK,
             "for layer in reversed(self.layers):\n            dx = layer.backward(dy)\n        return dx",
         ),
-        says="each gets the gradient that the one behind it returned",
+        says="eight layers (linear, prelu, linear, tanh, maxout, leaky, elu, linear), x of shape (5, 4)",
         hint="Each layer's backward returns the gradient at its input; that is what the layer before it "
         "needs.",
     ),
@@ -64,7 +64,7 @@ MISCONCEPTIONS = [
     _sequential(
         "ignores-all-but-the-last-layer",
         (_BACK, "return self.layers[-1].backward(dy) if self.layers else dy"),
-        says="its derivative 180 x",
+        says="go through the layers in REVERSE; each gets what the backward",
         hint="The gradient has to travel through all layers, not only the last one.",
     ),
     _sequential(
@@ -81,19 +81,19 @@ MISCONCEPTIONS = [
     _step(
         "local-name",
         (_SET, "value = value - lr * gradient"),
-        says="the new value has to reach the layer",
+        says="p - lr * dp has to reach the layer: setattr(layer, name, ...)",
         hint="`value = ...` only gives the local name a new array; the layer keeps the old one.",
     ),
     _step(
         "uphill",
         (_SET, "setattr(layer, name, value + lr * gradient)"),
-        says="W = 3 with gradient 4",
+        says="p - lr * dp has to reach the layer: setattr(layer, name, ...)",
         hint="The gradient points uphill: subtract it.",
     ),
     _step(
         "without-lr",
         (_SET, "setattr(layer, name, value - gradient)"),
-        says="W = 3 with gradient 4",
+        says="p - lr * dp has to reach the layer: setattr(layer, name, ...)",
         hint="The step is lr times the gradient.",
     ),
     _step(
@@ -183,19 +183,19 @@ MISCONCEPTIONS = [
     _predict(
         "argmax-of-the-columns",
         ("argmax(axis=1)", "argmax(axis=0)"),
-        says="the predictions for two examples",
+        says="one class per row: the classes lie on axis 1",
         hint="axis=0 looks for the best example of each class.",
     ),
     _predict(
         "largest-value-instead-of-its-place",
         ("argmax(axis=1)", "max(axis=1)"),
-        says="the classes with the largest output",
+        says="argmax, not max",
         hint="max gives the largest output itself; argmax gives its class.",
     ),
     _predict(
         "smallest-output",
         ("argmax(axis=1)", "argmin(axis=1)"),
-        says="the classes with the largest output",
+        says="the position of the largest output of each row, also where all",
         hint="The largest logit has the largest probability.",
     ),
     _predict(

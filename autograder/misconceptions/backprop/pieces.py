@@ -8,8 +8,10 @@ _count = wrongs_of("ex8-count-pieces")
 _tent = wrongs_of("ex8-tent-network")
 _regions = wrongs_of("ex8-max-regions")
 
-_MERGE = "        if abs(after - before) > max(1e-9 * max(abs(before), abs(after)), 1e-12):\n"
+_MERGE = (
+    "        if abs(after - before) > max(1e-9 * max(abs(before), abs(after)), 1e-12):\n"
     "            pieces += 1\n"
+)
 _GRID = """
 def count_linear_pieces(Ws, bs, lo, hi):
     if lo >= hi:
@@ -48,7 +50,7 @@ MISCONCEPTIONS = [
     _count(
         "counts-knots",
         ("    pieces = 1\n", "    pieces = 0\n"),
-        says="three knots separate four pieces",
+        says="k knots inside the interval separate k + 1 pieces",
         hint="k knots separate k + 1 pieces.",
     ),
     _count(
@@ -89,7 +91,7 @@ MISCONCEPTIONS = [
             "    first = -bs[0][Ws[0][0] != 0] / Ws[0][0][Ws[0][0] != 0]\n"
             "    pieces = 1 + int(np.isin([lo, hi], first).sum())\n",
         ),
-        says="knots at the ends separate nothing",
+        says="a knot at an end of the interval separates nothing",
         hint="A knot at lo or hi has nothing on its other side within the interval.",
     ),
     _count(
@@ -107,68 +109,68 @@ MISCONCEPTIONS = [
     _count(
         "interval-not-checked",
         ("    if lo >= hi:\n", "    if lo > hi + 1e9:\n"),
-        says="lo = 4, hi = 0",
+        says="an interval with lo >= hi is refused",
         hint="An empty interval has no pieces: refuse it with ValueError.",
     ),
     _tent(
         "one-layer-too-many",
         ("for _ in range(depth - 1)]", "for _ in range(depth)]"),
         ("for _ in range(depth)] + [np.zeros(1)]", "for _ in range(depth + 1)] + [np.zeros(1)]"),
-        says="one tent at 0, 1/4, 1/2, 1",
+        says="there must be depth + 1 weights and biases",
         hint="depth hidden layers: the first reads x, and depth - 1 connect one hidden layer to the next.",
     ),
     _tent(
         "tent-not-folded-in",
         ("tent @ read for", "np.ones((2, 2)) for"),
-        says="fold one tent's output weights into",
+        says="the next layer reads 2 h0 - 4 h1 of this one: fold that into",
         hint="The next layer reads the tent 2 h0 - 4 h1, not h0 + h1.",
     ),
     _tent(
         "slope-down-without-the-double",
         ("[[2.0], [-4.0]]", "[[2.0], [-2.0]]"),
-        says="one tent at 0, 1/4, 1/2, 1",
+        says="tent(x) = 2 relu(x) - 4 relu(x - 1/2)",
         hint="Right of 1/2 the slope has to change from 2 to -2, which takes -4.",
     ),
     _tent(
         "kink-at-one",
         ("np.array([0.0, -0.5]) for", "np.array([0.0, -1.0]) for"),
-        says="one tent at 0, 1/4, 1/2, 1",
+        says="tent(x) = 2 relu(x) - 4 relu(x - 1/2)",
         hint="The tent bends at 1/2: relu(x - 1/2).",
     ),
     _tent(
         "depth-0-is-allowed",
         ("if depth < 1:", "if depth < 0:"),
-        says="depth 0",
+        says="depth < 1 is refused",
         hint="Without a hidden layer there is no tent: refuse depth < 1.",
     ),
     _regions(
         "all-switch-positions",
         ("sum(math.comb(units, j) for j in range(n + 1))", "2**units"),
-        says="3 units on the line",
+        says="add the binomials C(units, j) for j = 0 ... n; C is 0 where j >",
         hint="2^units counts all on-off patterns, but few of them occur: n inputs cannot separate them.",
     ),
     _regions(
         "sum-stops-before-n",
         ("range(n + 1)", "range(n)"),
-        says="the sum starts at j = 0 and includes j = n",
+        says="add the binomials C(units, j) for j = 0 ... n; C is 0 where j >",
         hint="range(n) stops at n - 1; the sum goes up to j = n.",
     ),
     _regions(
         "sum-starts-at-1",
         ("range(n + 1)", "range(1, n + 1)"),
-        says="the sum starts at j = 0",
+        says="add the binomials C(units, j) for j = 0 ... n; C is 0 where j >",
         hint="j = 0 counts the one region that is there without any unit.",
     ),
     _regions(
         "last-term-only",
         ("sum(math.comb(units, j) for j in range(n + 1))", "math.comb(units, n)"),
-        says="the sum starts at j = 0",
+        says="add the binomials C(units, j) for j = 0 ... n; C is 0 where j >",
         hint="All terms from j = 0 to n are added.",
     ),
     _regions(
         "roles-exchanged",
         ("math.comb(units, j)", "math.comb(n, j)"),
-        says="3 units on the line",
+        says="add the binomials C(units, j) for j = 0 ... n; C is 0 where j >",
         hint="The binomial is C(units, j): which j of the units' hyperplanes meet.",
     ),
 ]

@@ -163,11 +163,16 @@ class Reductions:
         share = np.size(value) / self.data.size
         return Tensor._result("mean", value, (self, lambda g: self._spread(g, axis, keepdims) * share))
 
-    def max(self, axis, keepdims=False):
-        """One axis; of equal maxima the first one gets the gradient."""
+    def max(self, axis=None, keepdims=False):
+        """Of equal maxima the first one gets the gradient."""
+        if axis is None:
+            out = self.reshape(self.data.size).max(0)
+            return out.reshape(*[1] * self.data.ndim) if keepdims else out
+        if isinstance(axis, tuple):
+            raise NotImplementedError("one axis at a time")
         value = np.max(self.data, axis=axis, keepdims=keepdims)
-        position = np.indices(self.shape)[axis]
-        wins = position == np.expand_dims(self.data.argmax(axis), axis)
+        position = np.expand_dims(np.arange(self.shape[axis]), tuple(range(1, self.data.ndim)))
+        wins = np.moveaxis(position, 0, axis) == np.expand_dims(self.data.argmax(axis), axis)
         return Tensor._result("max", value, (self, lambda g: self._spread(g, axis, keepdims) * wins))
 ''',
     ),
