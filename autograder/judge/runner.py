@@ -71,14 +71,15 @@ class Judge:
         return self._zygote
 
     def fork(self, limits: Limits) -> Process:
-        """A fresh student's process, with one more try where a zygote was killed meanwhile."""
-        for attempt in (1, 2):
+        """A fresh student's process; where that fails once more, and then once on a fresh zygote."""
+        for attempt in (1, 2, 3):
             try:
                 process = self.zygote().fork(limits)
                 break
             except JudgeFault:
-                self.close()
-                if attempt == 2:
+                if attempt >= 2:
+                    self.close()
+                if attempt == 3:
                     raise
         self.walls_missing = process.walls_missing
         try:
@@ -129,8 +130,7 @@ def run_submission(
                 run.everything()
                 record.gradable, record.error = True, ""
                 break
-            except JudgeFault as fault:  # not the submission's fault; once more on a fresh zygote
-                judge.close()
+            except JudgeFault as fault:  # not the submission's fault: once more
                 record.gradable, record.error = False, f"The judge failed: {fault}"
                 record.tests, record.cells = [], []
                 record.notices = list(notices)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nbformat import NotebookNode
+from nbformat.v4 import new_output
 
 from autograder.tests.attacks.cells import WRONG
 from autograder.tests.attacks.chapter import attacked
@@ -87,14 +88,7 @@ def forged_outputs() -> NotebookNode:
     handed_in = _base()
     for cell in handed_in.cells[1:]:
         cell.execution_count = 1
-        cell.outputs = [
-            {
-                "output_type": "execute_result",
-                "data": {"text/plain": "10.0"},
-                "metadata": {},
-                "execution_count": 1,
-            }
-        ]
+        cell.outputs = [new_output("execute_result", data={"text/plain": "10.0"}, execution_count=1)]
     return handed_in
 
 
