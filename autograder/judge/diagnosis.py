@@ -144,7 +144,9 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
         if a.dtype != b.dtype:
             return False
-        a, b = (t.detach().to(torch.float64 if not t.is_complex() else t.dtype).numpy() for t in (a, b))
+        if a.dtype in (torch.float16, torch.bfloat16):
+            a, b = a.float(), b.float()
+        a, b = a.detach().numpy(), b.detach().numpy()
     if isinstance(a, np.ndarray | np.generic | int | float | complex) and not isinstance(a, bool):
         if not isinstance(b, np.ndarray | np.generic | int | float | complex) or isinstance(b, bool):
             return False
@@ -241,12 +243,18 @@ class Diagnosis:
 
 def _best(known: Known, results: list[Any]) -> Wrong | None:
     """The wrong answer with the most inputs that show it, all of which the results share."""
-    found = [
-        (len(shows), wrong)
-        for wrong, shows, theirs in known.wrongs
-        if len(shows) >= ENOUGH and all(same(results[i], theirs[i]) for i in shows)
-    ]
+    found = [(len(shows), wrong) for wrong, shows, theirs in known.wrongs if _behaves_like(results, theirs, shows)]
     return max(found, key=lambda pair: pair[0])[1] if found else None
+
+
+def _behaves_like(results: list[Any], theirs: list[Any], shows: list[int]) -> bool:
+    """Whether the results are those of the wrong answer wherever it differs from the reference."""
+    pairs = [(results[i], theirs[i]) for i in shows]
+    values = [pair for pair in pairs if not isinstance(pair[1], Failed)]
+    if len(values) < ENOUGH:  # known by its errors alone: then by their texts as well
+        return len(pairs) >= ENOUGH and all(same(a, b) for a, b in pairs)
+    failures = [pair for pair in pairs if isinstance(pair[1], Failed)]
+    return all(same(a, b) for a, b in values) and all(isinstance(a, Failed) for a, _ in failures)
 
 
 def _source_cells(source: NotebookNode) -> list[SourceCell]:

@@ -30,7 +30,7 @@ WALLS = {
     "seccomp": "the system call filter",
     "limits": "resource limits",
 }
-SCRATCH = "/tmp"
+SCRATCH = "/tmp"  # set anew by `_build_tree` where the course or Python lies in there
 NOBODY = 65534
 RESERVED_FILES = 32  # for a copy of a process that has left too many files open
 
@@ -51,7 +51,7 @@ class WallsMissing(RuntimeError):
         super().__init__(
             "student code cannot be sandboxed fully here; missing:\n" + "\n".join(lines) + "\n"
             "Grade on Linux with user namespaces and Landlock, or accept fewer walls explicitly "
-            "(--fewer-walls; in nbgrader_config.py c.JudgeExecute.fewer_walls = True), best as a user who "
+            "(--fewer-walls; in nbgrader_config.py c.RunSubmission.fewer_walls = True), best as a user who "
             "owns nothing of value."
         )
 
@@ -108,7 +108,16 @@ def _new_user(more: int) -> None:
             file.write(text)
 
 
+def scratch_for(shown: list[str]) -> str:
+    """The student's own folder: `/tmp`, or `/scratch` where one of the shown paths lies in `/tmp` and an empty
+    file system mounted there would cover it."""
+    inside = any(f"{path}/".startswith("/tmp/") for p in shown for path in (p, os.path.realpath(p)))
+    return "/scratch" if inside else "/tmp"
+
+
 def _build_tree(visible: list[str], hidden: list[str], within_hidden: list[str]) -> None:
+    global SCRATCH
+    SCRATCH = scratch_for([*visible, *within_hidden])
     sc.mount("none", "/", "", sc.MS_REC | sc.MS_PRIVATE)
     sources = [p for p in (*_SYSTEM, *_ETC, *visible, *within_hidden) if os.path.exists(p)]
     used = [os.path.realpath(p) + "/" for p in sources]

@@ -44,7 +44,7 @@ def main() -> None:
     fonts = _font_cache(config["fonts"])
     sandbox.enclose(config["readable"], config["hidden"], config["within_hidden"], missing)
     sandbox.close_files({control.fileno(), 2})
-    os.environ["HOME"] = sandbox.SCRATCH
+    os.environ["HOME"] = os.environ["TMPDIR"] = sandbox.SCRATCH
     with tempfile.TemporaryDirectory(prefix="matplotlib-") as folder:
         os.environ["MPLCONFIGDIR"] = folder
         for name, data in fonts.items():
