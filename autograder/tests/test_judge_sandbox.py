@@ -15,7 +15,7 @@ import pytest
 from autograder.course import DATA, ROOT
 from autograder.judge import process as judge_process
 from autograder.judge.proxy import Gone
-from autograder.judge.sandbox import WALLS, WallsMissing
+from autograder.judge.sandbox import WALLS, WallsMissing, scratch_for
 from autograder.tests.judging import PATIENT, QUICK, student, the_judge
 
 PROBE = '''
@@ -87,7 +87,7 @@ def test_what_students_need_can_be_read(names):
 
 
 def test_the_environment_holds_nothing_of_the_grader(names):
-    known = {"PATH", "LANG", "TZ", "HOME", "MPLCONFIGDIR", "CUDA_VISIBLE_DEVICES", "GLIBC_TUNABLES", "LC_CTYPE"}
+    known = {"PATH", "LANG", "TZ", "HOME", "TMPDIR", "MPLCONFIGDIR", "CUDA_VISIBLE_DEVICES", "GLIBC_TUNABLES", "LC_CTYPE"}
     allowed = ("PYTHON", "COURSE_", "NBGRADER_EXECUTION", "OMP_", "MKL_", "OPENBLAS_", "KMP_", "TORCH")
     found = names["value"]("dict(os.environ)")
     assert {k for k in found if k not in known and not k.startswith(allowed)} == set()
@@ -408,9 +408,9 @@ def test_it_stands_without_root(tmp_path):
         "    print('walls', the_judge().walls_missing, names['who']())\n"
     )
     tmp_path.chmod(0o755)
-    for folder in tmp_path.parents:
+    for folder in tmp_path.parents:  # pytest's own folders, one more of them under its parallel workers
         with contextlib.suppress(OSError):
-            if folder.stat().st_mode & 0o005 != 0o005 and "pytest" in folder.name:
+            if folder.stat().st_mode & 0o005 != 0o005 and folder.name.startswith(("pytest", "popen")):
                 folder.chmod(0o755)
     home = Path(sys.base_prefix).resolve()
     top = Path(*home.parts[:2])  # its first folder may be closed to others, as a home of root is
@@ -430,6 +430,19 @@ exec setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all --boundi
         steps = steps[: steps.index("keep=")] + steps[steps.index("cd /") :]
     done = subprocess.run(["unshare", "-m", "sh", "-c", steps], capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "walls [] (1000, False)", done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("shown", "scratch"),
+    [
+        (["/srv/course", "/usr"], "/tmp"),
+        (["/tmp/course"], "/scratch"),
+        (["/usr", "/tmp"], "/scratch"),
+        (["/tmpfiles"], "/tmp"),
+    ],
+)
+def test_a_course_in_the_temporary_folder_is_not_covered(shown, scratch):
+    assert scratch_for(shown) == scratch
 
 
 def _processes() -> set[int]:
