@@ -111,7 +111,7 @@ def descend(make: Callable[[list], object], surface: Landscape, steps: int) -> T
     return path
 
 
-def draw_surface(ax, surface: Landscape, *, levels: int = 12, resolution: int = 80) -> None:
+def draw_surface(ax, surface: Landscape, *, levels: int = 9, resolution: int = 80) -> None:
     """Contours of the surface, denser near the bottom, with a star at each minimum."""
     left, right, bottom, top = surface.window
     x, y = np.meshgrid(np.linspace(left, right, resolution), np.linspace(bottom, top, resolution))

@@ -33,7 +33,7 @@ import torch
 import torch.nn.functional as F
 from coursekit import check, setup
 from coursekit.data import fashion_mnist, mnist
-from coursekit.figures import COLOR, figure, heatmap, line_style, show
+from coursekit.figures import COLOR, blank, figure, line_style, show
 from coursekit.landscapes import descend, draw_race, draw_surface, quadratic, rosenbrock, saddle
 from coursekit.training import TrainingDiverged, train
 from coursekit.widgets import Choice, Slider, Toggle, explore
@@ -53,8 +53,7 @@ racers = {
     "Adam": lambda params: optim.Adam(params, lr=0.3),
 }
 paths = {name: descend(make, rosenbrock(), 200) for name, make in racers.items()}
-fig, _ = figure(size=(9.6, 3.8))
-fig.clear()
+fig = blank((8.8, 3.4))
 draw_race(fig, rosenbrock(), paths)
 show(fig, "Seven optimisers, 200 steps each, from the dot towards the star at the bottom of a bent valley. All reach "
     "the valley at once; following its floor is what separates them.")
@@ -600,12 +599,13 @@ for _ in range(40):
     path.append(path[-1] - 2.0 * logistic_grad(X, y, path[-1], none)[1])
 path = torch.stack(path)
 
-fig, (left, right) = figure(1, 2, size=(9.6, 3.8))
+fig, (left, right) = figure(1, 2, size=(8.8, 3.4))
 axis = torch.linspace(-2, 4, 80, dtype=torch.float64)
 grid = torch.cartesian_prod(axis, axis)
 scores = X @ grid.T  # [N, 6400]
 heights = (F.softplus(scores) - y[:, None] * scores).mean(dim=0).reshape(80, 80).T
-left.contour(axis, axis, heights, levels=16, colors="#8C8C8C", linewidths=0.8)
+levels = heights.min() + torch.linspace(0.05, 1.3, 10) ** 2  # denser near the minimum
+left.contour(axis, axis, heights, levels=levels, colors="#8C8C8C", linewidths=0.8)
 ends = torch.cartesian_prod(axis[4::12], axis[4::12])
 arrows = torch.stack([logistic_grad(X, y, w, none)[1] for w in ends])
 left.quiver(*ends.T, *arrows.T, color=COLOR["blue"], width=0.005)
@@ -827,19 +827,19 @@ hidden.max_stable_lr(max_stable_lr)
 # %% demo=true
 A, start = torch.diag(torch.tensor([0.1, 1.0], dtype=torch.float64)), torch.tensor([-1.7, 0.9], dtype=torch.float64)
 rates = {"timid": 0.5, "best": optimal_lr(A), "too bold": 1.02 * max_stable_lr(A)}
-fig, axes = figure(1, 4, size=(11, 3.0), width_ratios=[1.25, 1, 1, 1])
+fig, axes = figure(1, 4, size=(10, 2.7), width_ratios=[1.25, 1, 1, 1])
 eigenvalue = torch.linspace(0, 1.15, 100)
 for i, (name, lr) in enumerate(rates.items()):
     style = line_style(i)
     axes[0].plot(eigenvalue, (1 - lr * eigenvalue).abs(), color=style["color"], linestyle=style["linestyle"])
     path = gd_quadratic(A, torch.zeros(2, dtype=torch.float64), start, lr, 25)
-    draw_surface(axes[i + 1], quadratic(10.0), levels=10)
+    draw_surface(axes[i + 1], quadratic(10.0), levels=6)
     axes[i + 1].plot(*path.T, color=style["color"], linestyle="-", marker="o", markersize=2.5, linewidth=1)
     axes[i + 1].set(title=f"{name}: η = {lr:.2f}, rate {convergence_rate(A, lr):.2f}", ylabel="")
     axes[i + 1].title.set(color=style["color"], fontsize=9.5)
 for value, name in ((0.1, "$λ_1$"), (1.0, "$λ_M$")):
     axes[0].axvline(value, color="black", linestyle=":", linewidth=1)
-    axes[0].text(value + 0.02, 1.2, name)
+    axes[0].text(value + 0.02, 0.03, name)
 axes[0].axhline(1, color="black", linewidth=0.8, linestyle="-")
 axes[0].set(title="factor per step", xlabel="eigenvalue λ", ylabel="|1 − ηλ|", ylim=(0, 1.3))
 show(fig, "Left: the factor by which each coordinate shrinks; at the best step both ends are equally slow. Then, in "
@@ -1002,7 +1002,7 @@ newton_path = [w]
 for _ in range(8):
     w = w + newton_step(torch.stack(surface.gradient(*w)), rosenbrock_hessian(*w))
     newton_path.append(w)
-fig, (left, right) = figure(1, 2, size=(9.6, 3.7))
+fig, (left, right) = figure(1, 2, size=(8.6, 3.3))
 draw_surface(left, surface)
 here = torch.tensor([-0.7, -0.4], dtype=torch.float64)
 grad, hess = torch.stack(surface.gradient(*here)), rosenbrock_hessian(*here)
@@ -1215,7 +1215,7 @@ for name, whitener in whiteners.items():
 # %% demo=true
 rng = lab.rng("clouds")
 cloud = torch.tensor(rng.normal(size=(400, 2)) @ np.array([[2.0, 1.1], [0.0, 0.4]]) + [3.0, 1.0])
-fig, axes = figure(2, 4, size=(10, 5.0))
+fig, axes = figure(2, 4, size=(9, 4.6))
 for column, name in enumerate(("raw", "standardised", "PCA", "ZCA")):
     method = {"standardised": "standardize"}.get(name, name.lower())
     points = cloud if name == "raw" else Whitener(method).fit(cloud).transform(cloud)
@@ -1473,7 +1473,7 @@ activations = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "ReLU": torch.relu}
 schemes = {"small_normal": "σ = 0.01", "unit_normal": "σ = 1", "xavier_normal": "Xavier", "he_normal": "He"}
 generator = lab.generator("histograms")
 x = torch.randn(500, 300, generator=generator)
-fig, axes = figure(4, 4, size=(10.5, 8.4), sharex=True)
+fig, axes = figure(4, 4, size=(9.6, 7.4), sharex=True)
 for column, (scheme, title) in enumerate(schemes.items()):
     Ws = [init_weight_(torch.empty(300, 300), scheme, generator) for _ in range(10)]
     for row, (name, phi) in enumerate(activations.items()):
@@ -1972,7 +1972,7 @@ for i, (name, (norm, scheme)) in enumerate(nets.items()):
         features = net[:-1](images)
         rank_b[name], cosine = numerical_rank(features), mean_cosine(features)
     logits = net(images)
-    middle = net[len(net) // 2 - (len(net) // 2) % (3 if norm else 2)]  # a Linear half-way
+    middle = [layer for layer in net if isinstance(layer, nn.Linear)][10]
     (grad,) = torch.autograd.grad(F.cross_entropy(logits, y_deep[:512].cpu()), middle.weight)
     entries = (grad / grad.pow(2).mean().sqrt()).flatten()
     shown = logits.detach() - logits.detach().mean(dim=1, keepdim=True)
@@ -1993,7 +1993,7 @@ show(fig, "Left: outputs of untrained networks of 20 layers for 40 digits. Verti
 with check("Experiment B: depth") as expect:
     at = blocks.index(20) if 20 in blocks else -1
     plain, zero = accuracy_b["plain, He"][at], accuracy_b["skip, zero"][at]
-    needed, limit = lab.pick(smoke=(0.84, 0.65), quick=(0.88, 0.65), full=(0.75, 0.65))
+    needed, limit = lab.pick(smoke=(0.84, 0.65), quick=(0.88, 0.75), full=(0.75, 0.75))
     expect.true(zero >= needed, f"the residual network reached {zero:.3f}, expected at least {needed}",
         likely="x + F(x) with the block's own input; with zero only fc2 is zero")
     expect.true(not plain > limit, f"the plain network reached {plain:.3f}: is skip=False honoured?")
@@ -2156,14 +2156,14 @@ def errors_on_quadratic(kappa, steps=250):
     return errors
 
 
-fig, axes = figure(1, 4, size=(11, 3.3), sharey=True)
+fig, axes = figure(1, 4, size=(10, 3.0), sharey=True)
 for ax, kappa in zip(axes, (1, 10, 100, 1000), strict=True):
     for i, (name, errors) in enumerate(errors_on_quadratic(kappa).items()):
         shown = np.maximum(np.array(errors) / errors[0], 1e-12)
         ax.semilogy(shown, label=name, **line_style(i) | {"marker": ""})
     gd = 1 if kappa == 1 else math.ceil(math.log(1e-6) / math.log((kappa - 1) / (kappa + 1)))
     ax.set(xlabel="step", ylim=(1e-9, 3), xlim=(-5, 250))
-    ax.set_title(f"κ = {kappa}: GD needs {gd:,} steps", fontsize=10)
+    ax.set_title(f"κ = {kappa}: GD needs {gd:,} step{'s' * (gd > 1)}", fontsize=10)
     ax.axhline(1e-6, color="black", linewidth=0.6, linestyle=":")
 axes[0].set_ylabel("distance to the minimum")
 axes[0].legend(fontsize=8)
@@ -2476,7 +2476,7 @@ def race(fig, surface, kappa, angle, factor, momentum):
 
 
 explore(race, "Your optimisers racing to the star, and their losses, best first in the legend. Those that scale every "
-    "coordinate depend on how the valley is turned, the others do not.", size=(9.6, 3.8),
+    "coordinate depend on how the valley is turned, the others do not.", size=(8.8, 3.5),
     surface=Choice(["quadratic", "Rosenbrock", "saddle"]),
     kappa=Slider(1.0, 1000.0, 30.0, label="condition number κ", log=True),
     angle=Slider(0.0, 90.0, 30.0, 5.0, "angle of the valley"),
@@ -2796,9 +2796,9 @@ def noisy_descent(lr_of_step, steps=300, gamma=0.95):
 constant, averaged = noisy_descent(lambda k: 0.3)
 decayed, _ = noisy_descent(lambda k: lr_at(k, "inverse", 0.3, rate=0.05))
 runs = {"constant rate": constant, "rate ∝ 1/(1 + 0.05 k)": decayed, "average of the weights": averaged}
-fig, axes = figure(1, 4, size=(11, 3.1), width_ratios=[1, 1, 1, 1.3])
+fig, axes = figure(1, 4, size=(9.8, 2.8), width_ratios=[1, 1, 1, 1.3])
 for i, (name, path) in enumerate(runs.items()):
-    draw_surface(axes[i], quadratic(3.3), levels=8, resolution=60)
+    draw_surface(axes[i], quadratic(3.3), levels=5)
     axes[i].plot(*path.T, color=line_style(i)["color"], linewidth=0.8, linestyle="-")
     axes[i].set(title=name, ylabel="")
     distance = path.norm(dim=1).unfold(0, 20, 1).mean(dim=1)
