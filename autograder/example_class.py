@@ -29,22 +29,22 @@ _BROKEN_SETUP = "import backprop_helpers_that_nobody_else_has\n"
 @dataclass(frozen=True)
 class ExampleStudent:
     """One student: `wrong` answers as exercise/name of the chapter's misconceptions, exercises left `open`, and
-    what happened to the file (`damage`)."""
+    what happened to the file (`damage`, of the notebook and the released one)."""
 
     name: str
     wrong: tuple[str, ...] = ()
     open: tuple[str, ...] = ()
-    damage: Callable[[NotebookNode], NotebookNode | bytes] = field(default=lambda notebook: notebook)
+    damage: Callable[[NotebookNode, NotebookNode], NotebookNode | bytes] = field(default=lambda mine, released: mine)
 
 
-def _edited_setup(notebook: NotebookNode) -> NotebookNode:
+def _edited_setup(notebook: NotebookNode, released: NotebookNode) -> NotebookNode:
     """Changed the locked set-up cell, which now fails."""
     cell = next(c for c in notebook.cells if c.metadata.get("coursekit", {}).get("kind") == "setup")
     cell.source = _BROKEN_SETUP + cell.source
     return notebook
 
 
-def _through_colab(notebook: NotebookNode) -> NotebookNode:
+def _through_colab(notebook: NotebookNode, released: NotebookNode) -> NotebookNode:
     """Saved by a tool that drops what it does not know: no nbgrader metadata, new cell ids, no kernel."""
     for number, cell in enumerate(notebook.cells):
         cell.metadata = NotebookNode({"id": f"{number:012x}"})
@@ -53,25 +53,25 @@ def _through_colab(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def _copied_and_moved(notebook: NotebookNode) -> NotebookNode:
-    """Copied an exercise's empty cell below the answer, changed a test cell, deleted another."""
+def _copied_and_moved(notebook: NotebookNode, released: NotebookNode) -> NotebookNode:
+    """Pasted an exercise's empty cell below the answer, changed a test cell, deleted another."""
     by_id = {c.metadata.get("nbgrader", {}).get("grade_id"): c for c in notebook.cells}
-    answer = by_id["ex5-tanh"]
-    empty = copy.deepcopy(answer)
-    empty["id"], empty.source = "pasted", _stubs()["ex5-tanh"]
-    notebook.cells.insert(notebook.cells.index(answer) + 1, empty)
+    place = notebook.cells.index(by_id["ex5-tanh"])
+    pasted = copy.deepcopy(released.cells[place])
+    pasted["id"] = "pasted"
+    notebook.cells.insert(place + 1, pasted)
     by_id["ex5-relu-test"].source = 'print("looks right to me")'
     notebook.cells.remove(by_id["ex6-mse-test"])
     return notebook
 
 
-def _cut_off(notebook: NotebookNode) -> bytes:
+def _cut_off(notebook: NotebookNode, released: NotebookNode) -> bytes:
     """The upload broke off."""
     text = nbformat.writes(notebook).encode("utf-8")
     return text[: len(text) * 2 // 3]
 
 
-def _nothing(notebook: NotebookNode) -> bytes:
+def _nothing(notebook: NotebookNode, released: NotebookNode) -> bytes:
     """An empty file."""
     return b""
 
@@ -127,7 +127,7 @@ def make_example_class(folder: ClassFolder, chapters: Sequence[Chapter]) -> Path
     if chapter is None:
         raise ValueError(f"the example class has submissions of {CHAPTER} only")
     uploads, stamp = folder.path / "uploads", folder.path / "made-from.txt"
-    made = {f"{s.name.replace(' ', '_')}_{chapter.topic}.ipynb": _file_of(s, chapter) for s in STUDENTS}
+    made = files_of(chapter)
     basis = content_key(chapter.student_notebook.read_bytes(), *made, *made.values())
     if stamp.exists() and stamp.read_text(encoding="utf-8") == basis:
         return uploads
@@ -154,30 +154,32 @@ def _empty(folder: ClassFolder) -> None:
                 path.unlink()
 
 
-def _file_of(student: ExampleStudent, chapter: Chapter) -> bytes:
-    """The student's file, byte by byte."""
-    left = student.damage(notebook_of(student, chapter))
-    return left if isinstance(left, bytes) else (json.dumps(left, indent=1, ensure_ascii=False) + "\n").encode()
-
-
-def notebook_of(student: ExampleStudent, chapter: Chapter) -> NotebookNode:
-    """The student's notebook before anything happened to the file."""
+def files_of(chapter: Chapter) -> dict[str, bytes]:
+    """File name to content, byte by byte, for every student."""
     cells = read_source(chapter)
-    answers = {cell.id: cell.text for cell in cells if cell.kind == "exercise"}
+    released = nbformat.read(chapter.student_notebook, as_version=4)
     known = {wrong.id: wrong for wrong in misconceptions(chapter.folder)}
-    for name in student.wrong:
-        answers |= source_of(known[name], cells)
-    notebook = nbformat.read(chapter.student_notebook, as_version=4)
+    files = {}
+    for student in STUDENTS:
+        answers = {cell.id: cell.text for cell in cells if cell.kind == "exercise" and cell.id not in student.open}
+        for name in student.wrong:
+            answers |= source_of(known[name], cells)
+        left = student.damage(_answered(released, answers), released)
+        if not isinstance(left, bytes):
+            left = (json.dumps(left, indent=1, ensure_ascii=False) + "\n").encode()
+        files[f"{student.name.replace(' ', '_')}_{chapter.topic}.ipynb"] = left
+    return files
+
+
+def _answered(released: NotebookNode, answers: dict[str | None, str]) -> NotebookNode:
+    """The released notebook with these answers in its exercise cells; the others stay open."""
+    notebook = copy.deepcopy(released)
     for cell in notebook.cells:
         grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
-        if grade_id in answers and grade_id not in student.open:
+        if grade_id in answers:
             cell.source = _without_markers(answers[grade_id])
     return notebook
 
 
 def _without_markers(text: str) -> str:
     return "\n".join(line for line in text.split("\n") if not any(marker in line for marker in SOLUTION))
-
-
-def _stubs() -> dict[str | None, str]:
-    return {cell.id: cell.stub for cell in read_source(CHAPTER) if cell.kind == "exercise"}

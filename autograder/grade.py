@@ -351,14 +351,19 @@ def _is_time(text: str) -> bool:
 
 def _basis(chapter: Chapter, runner: str) -> str:
     """What a grade depends on beside the submission: the chapter, its tests, the runner, the environment, our code."""
-    here = Path(__file__).resolve().parent
     source = nbformat.read(chapter.solution_notebook, as_version=4)
     cells = [f"{c['id']} {c.metadata.get('nbgrader')} {c.source}" for c in source.cells]
     released = chapter.student_notebook.read_bytes()
-    own = [(here / f"{name}.py").read_bytes() for name in _OWN_CODE]
-    own += [path.read_bytes() for path in sorted((here / "judge").glob("*.py"))]
-    own += [path.read_bytes() for path in sorted((here / "templates").iterdir())]
-    return content_key(runner, environment(), checks_text(source), released, *cells, *own)
+    return content_key(runner, environment(), _own_code(), checks_text(source), released, *cells)
+
+
+@functools.cache
+def _own_code() -> str:
+    """Our code as it was when this process began to use it."""
+    here = Path(__file__).resolve().parent
+    files = [here / f"{name}.py" for name in _OWN_CODE]
+    files += [*sorted((here / "judge").glob("*.py")), *sorted((here / "templates").iterdir())]
+    return content_key(*(path.read_bytes() for path in files))
 
 
 def _notes(item: Submission, done: _Done) -> tuple[str, ...]:

@@ -163,12 +163,14 @@ class ClassGradebook:
 
     def _run(self, step: str, *names: str, **options: Any) -> None:
         messages = _Messages()
+        log = _quiet_log(messages)
         if self._api is None:
             from nbgrader.apps import NbGraderAPI
             from nbgrader.coursedir import CourseDirectory
 
-            self._api = NbGraderAPI(CourseDirectory(config=self.config), config=self.config)
-        log = _quiet_log(messages)
+            # It looks for the exchange at once, and complains where there is none; grading does not need it.
+            quiet = _quiet_log(_Messages())
+            self._api = NbGraderAPI(CourseDirectory(config=self.config, log=quiet), config=self.config, log=quiet)
         self._api.log = self._api.coursedir.log = log
         with _muted():
             result = getattr(self._api, step)(*names, **options)

@@ -114,7 +114,8 @@ def _parse_json(text: str) -> Any:
     except RecursionError:
         raise Unreadable("The file is not a notebook: its values are nested too deeply.") from None
     except json.JSONDecodeError as error:
-        cut = text.lstrip().startswith("{") and not text.rstrip().endswith("}")
+        whole = text.rstrip()
+        cut = text.lstrip().startswith("{") and (error.pos >= len(whole) - 1 or not whole.endswith("}"))
         why = "it ends in the middle" if cut else f"line {error.lineno} cannot be read"
         raise Unreadable(f"The file is damaged: {why} (not valid JSON). Save it again and hand it in again.") from None
     except ValueError:  # for instance a number with thousands of digits

@@ -101,7 +101,9 @@ class _Repair:
             released = self.reference.by_grade_id[grade_id]
             same = [i for i in indices if normalised(self.cells[i].source) == released.text]
             if released.kind == "exercise":
-                chosen = ([i for i in indices if i not in same] or indices)[-1]
+                answers = [i for i in indices if i not in same and self.cells[i].source.strip()]
+                whole = [i for i in answers if released.names and released.names <= self.names[i]]
+                chosen = (whole or answers or indices)[-1]
                 surplus = [i for i in same if i != chosen]
             else:
                 # The last copy of a test, so that the answer stands above it; the first of what later cells need.

@@ -247,6 +247,11 @@ def test_again_runs_everything(course, small):
     assert all(o.ran for o in again(course, small, again=True).outcomes)
 
 
+def test_nothing_is_written_past_the_progress(course, small, capfd):
+    again(course, small, again=True)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_manual_scores_survive_and_count(course, small):
     from nbgrader.api import Gradebook
 

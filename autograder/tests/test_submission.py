@@ -101,6 +101,9 @@ def test_outputs_attachments_and_foreign_metadata_are_dropped(check, chapter):
         (b" \n\t\0", "empty"),
         (b"this is no JSON", "damaged"),
         (b'{"cells": [{"cell_type": "code", "sour', "ends in the middle"),
+        (b'{"cells": [{"cell_type": "code"}', "ends in the middle"),
+        (b'{"cells": [], "metadata": {', "ends in the middle"),
+        (b'{"cells": [,], "metadata": {}}', "line 1 cannot be read"),
         (b"<!DOCTYPE html><html>login</html>", "web page"),
         (b"%PDF-1.7 ...", "PDF"),
         (b"PK\x03\x04....", "zip archive"),
@@ -273,6 +276,14 @@ def test_a_pristine_copy_does_not_overwrite_the_answer(check, chapter):
     assert ids(checked).count("ex1-double") == 1
     assert run_defs(checked)["double"](4) == 8
     assert any("2 times" in note for note in checked.notes)
+
+
+def test_an_emptied_copy_does_not_stand_for_the_answer(check, chapter):
+    notebook = answered(chapter)
+    empty = copy.deepcopy(cell(notebook, "ex1-double"))
+    empty.source, empty["id"] = "\n", "emptied"
+    notebook.cells.insert(notebook.cells.index(cell(notebook, "ex1-double")) + 1, empty)
+    assert "return x + x" in source(check(notebook), "ex1-double")
 
 
 def test_a_split_cell_runs_all_its_pieces_before_the_test(check, chapter):
