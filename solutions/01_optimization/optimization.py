@@ -2903,7 +2903,7 @@ show(fig, "Accuracy of one and the same network against the size of the batches 
 
 with check("Experiment C: batch norm at learning rate 1") as expect:
     best = runs_c["with batch norm"].last("acc")
-    needed, limit = lab.pick(smoke=(0.88, 0.40), quick=(0.945, 0.20), full=(0.97, 0.15))
+    needed, limit = lab.pick(smoke=(0.88, 0.40), quick=(0.945, 0.20), full=(0.97, 0.25))
     expect.true(best >= needed, f"accuracy {best:.3f} with batch norm, expected at least {needed}",
         likely="are the running statistics updated in training, and used in evaluation?")
     expect.true(final_ce <= limit, f"test cross-entropy {final_ce:.3f}, expected at most {limit}",
