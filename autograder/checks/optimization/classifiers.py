@@ -33,6 +33,8 @@ def xor_network(student):
         shapes = {"W1": (2, 2), "b1": (2,), "w2": (2,), "b2": ()}
         for part, (name, shape) in zip(parts, shapes.items(), strict=True):
             expect.shape(part, shape, name)
+            tensor = isinstance(part, torch.Tensor) or not shape
+            expect.true(tensor, f"{name} must be a tensor", likely="torch.tensor([...])")
             expect.finite(part, name)
         W1, b1, w2, b2 = map(same, parts)
         for x, out in (((0, 0), 0), ((0, 1), 1), ((1, 0), 1), ((1, 1), 0)):
@@ -86,6 +88,12 @@ def perceptron(student):
                 case = f"{n} rows of {m} whole numbers, max_epochs={epochs}"
                 _same_run(expect, probe, case, *_whole(seed, n, m), epochs)
         _same_run(expect, probe, "float32", *_whole(5, 6, 3), 5, dtype=torch.float32)
+
+        expect.case("AND, max_epochs=10 000 000")
+        patient = Probe(expect, student, "X y max_epochs", time_limit=3.0)
+        hint = "stop after an epoch without mistakes: nothing can change any more"
+        w, *_ = _run(expect, patient, x, [-1, -1, -1, 1], 10_000_000)
+        expect.equal(w, _rosenblatt(x, np.array([-1, -1, -1, 1]), 100)[0], "w", likely=hint)
 
         rng = np.random.default_rng(21)
         expect.case("30 separable points with a margin")

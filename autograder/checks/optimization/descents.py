@@ -34,6 +34,8 @@ _DRIVER = """
         paths, kept = [[p.detach().clone()] for p in params], True
         for step, row in enumerate(grads):
             if step in rates:
+                if not hasattr(optimizer, "lr"):  # kept under another name: nothing to change from outside
+                    return None
                 optimizer.lr = rates[step]
             for p, g in zip(params, row):
                 if g is not None and overwrite and p.grad is not None:
@@ -97,10 +99,15 @@ class Driver:
         self._feed, self._minimise, self.make = ship(_DRIVER, "tools")()
         self._own_feed, self._own_minimise, _ = here(_DRIVER, "tools")()
 
-    def feed(self, starts, grads, settings, as_generator=False, overwrite=False, rates=None) -> list:
-        """The path of every parameter, [steps + 1, ...]; what must hold after any step is checked here."""
+    def feed(self, starts, grads, settings, as_generator=False, overwrite=False, rates=None) -> list | None:
+        """The path of every parameter, [steps + 1, ...]; what must hold after any step is checked here.
+
+        `rates`: step to value of the attribute `lr` from then on; None comes where there is no such attribute.
+        """
         args = (self.cls, starts, grads, settings, as_generator, overwrite, rates or {})
         seen = observe(self._feed, *args, forbidden=FORBIDDEN, time_limit=20.0).value
+        if seen is None:
+            return None
         expect = self.expect
         hint = "an operation in place on p.grad (`*=`, `mul_`): the caller's gradient must stay as it was"
         expect.true(seen["grads_kept"], "step() changed the gradients", likely=hint)

@@ -236,7 +236,7 @@ MISCONCEPTIONS = [
     _adagrad(
         "missing-gradient-crashes",
         (_SKIP, ""),
-        says="parameter 2 gets no gradient",
+        says="never gets a gradient",
         hint="p.grad may be None: skip that parameter.",
     ),
     _adagrad(

@@ -8,8 +8,8 @@ VARIANTS = [
         name="preallocated",
         code="""
 def gd_quadratic(A, b, w0, lr, steps):
-    close = A.ndim == 2 and A.shape[0] == A.shape[1] and torch.allclose(A, A.T, rtol=0, atol=1e-8 * float(A.abs().max()))
-    if not close:
+    square = A.ndim == 2 and A.shape[0] == A.shape[1]
+    if not square or not torch.allclose(A, A.T, rtol=0, atol=1e-8 * float(A.abs().max())):
         raise ValueError("not symmetric")
     path = torch.empty(steps + 1, len(w0), dtype=A.dtype, device=A.device)
     path[0] = w0
