@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -133,15 +133,22 @@ def grade(
 def variants(
     chapters: Chapters = None,
     only: Annotated[str | None, typer.Option(help="only variants whose id contains this")] = None,
+    judge: Annotated[bool, typer.Option(help="across the judge's processes, not in a plain kernel")] = False,
 ) -> None:
     """Run the known wrong and right answers against the tests: each wrong one caught, each right one accepted."""
     from autograder.variants import VariantError
     from autograder.variants import variants as run
 
     failed = False
-    with _told(VariantError, LookupError, OSError):
+    with _told(VariantError, LookupError, OSError), ExitStack() as stack:
+        runner = None
+        if judge:
+            from autograder.judge.answers import JudgeRunner
+            from autograder.judge.runner import Judge
+
+            runner = JudgeRunner(stack.enter_context(Judge()))
         for item in _chosen(chapters):
-            text, status = run(item.folder, only)
+            text, status = run(item.folder, only, runner)
             typer.echo(text)
             failed |= bool(status)
     raise typer.Exit(int(failed))
@@ -165,6 +172,21 @@ def mutate(
             typer.echo(report.text())
             failed |= bool(report.status)
     raise typer.Exit(int(failed))
+
+
+@app.command()
+def bench(
+    chapters: Chapters = None,
+    students: Annotated[int, typer.Option(min=1, help="submissions in the class")] = 40,
+    stock: Annotated[int, typer.Option(min=0, help="how many of them stock nbgrader grades")] = 8,
+    jobs: Annotated[int, typer.Option(min=1, help="processes side by side")] = 2,
+) -> None:
+    """Grade the same class with stock nbgrader and with ours, and print what each took."""
+    from autograder.bench import bench as run
+
+    with _told(RuntimeError, OSError):
+        for item in _chosen(chapters):
+            typer.echo(run(item, students, stock, jobs))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

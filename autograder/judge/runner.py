@@ -19,10 +19,11 @@ from autograder.clean import Budget, clean_outputs
 from .diagnosis import Diagnosis
 from .limits import Limits
 from .plan import Step, build_plan, plan_key
-from .process import Copy, JudgeFault, Process, Zygote, check_walls
+from .process import Copy, JudgeFault, Process, check_walls
 from .proxy import Gone
 from .record import CellRun, Record, TestResult, content_key
 from .testcell import run_test
+from .warm import Zygote
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

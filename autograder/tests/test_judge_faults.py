@@ -17,7 +17,7 @@ import pytest
 from autograder.course import ROOT
 from autograder.judge.record import Record
 from autograder.judge.runner import Judge, run_submission
-from autograder.tests.judging import PATIENT, exercise, notebook, test_of, the_judge
+from autograder.tests.judging import PATIENT, ends, exercise, family, notebook, test_of, the_judge
 
 SOURCE = notebook(
     *(
@@ -31,29 +31,6 @@ SOURCE = notebook(
         )
     )
 )
-
-
-def family(root: int) -> dict[int, int]:
-    """Descendants of a process: pid to depth below it."""
-    parents = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with contextlib.suppress(OSError):
-                parents[int(name)] = int(Path(f"/proc/{name}/stat").read_bytes().rpartition(b")")[2].split()[1])
-    found, level = {root: 0}, [root]
-    while level:
-        level = [pid for pid, parent in parents.items() if parent in level and pid not in found]
-        found |= dict.fromkeys(level, max(found.values()) + 1)
-    return found
-
-
-def ends(condition) -> bool:
-    """Whether the condition comes to hold soon."""
-    for _ in range(400):
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def kill_some(judge: Judge, depth: int, after: float, killed: list[int]) -> None:

@@ -7,16 +7,16 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from autograder.course import DATA, ROOT
-from autograder.judge import process as judge_process
+from autograder.judge import warm
+from autograder.judge.process import check_walls
 from autograder.judge.proxy import Gone
 from autograder.judge.sandbox import WALLS, WallsMissing, scratch_for
-from autograder.tests.judging import PATIENT, QUICK, student, the_judge
+from autograder.tests.judging import PATIENT, QUICK, ends, family, student, the_judge
 
 PROBE = '''
 import os, socket, sys
@@ -352,10 +352,10 @@ def test_a_copy_is_apart_from_the_others():
 def test_missing_walls_are_refused_and_named(monkeypatch):
     judge = the_judge()
     with pytest.raises(WallsMissing) as caught:
-        judge_process.check_walls(["net", "landlock"], fewer_walls=False)
+        check_walls(["net", "landlock"], fewer_walls=False)
     assert "network" in str(caught.value) and "Landlock" in str(caught.value) and "fewer" in str(caught.value)
-    judge_process.check_walls(["net"], fewer_walls=True)
-    judge_process.check_walls([], fewer_walls=False)
+    check_walls(["net"], fewer_walls=True)
+    check_walls([], fewer_walls=False)
     assert judge.walls_missing == []
 
 
@@ -378,8 +378,8 @@ def test_without_namespaces_it_runs_with_fewer_walls_and_says_so(monkeypatch):
     def popen(command, **options):
         return real([*command[:-1], WITHOUT_SPACES], **options)
 
-    monkeypatch.setattr(judge_process.subprocess, "Popen", popen)
-    zygote = judge_process.Zygote()
+    monkeypatch.setattr(warm.subprocess, "Popen", popen)
+    zygote = warm.Zygote()
     try:
         assert {"tree", "user", "pid", "net", "ipc"} <= set(zygote.walls_missing) <= set(WALLS)
         process = zygote.fork(QUICK)
@@ -446,18 +446,9 @@ def test_a_course_in_the_temporary_folder_is_not_covered(shown, scratch):
 
 
 def _processes() -> set[int]:
-    return {int(name) for name in os.listdir("/proc") if name.isdigit() and _is_ours(int(name))}
-
-
-def _is_ours(pid: int) -> bool:
-    with contextlib.suppress(OSError):
-        return b"autograder.judge.zygote" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    return False
+    """The processes of this test's own judge."""
+    return set(family(the_judge().zygote().process.pid))
 
 
 def _gone(pids: set[int]) -> bool:
-    for _ in range(100):
-        if not pids & _processes():
-            return True
-        time.sleep(0.05)
-    return False
+    return ends(lambda: not pids & _processes())
