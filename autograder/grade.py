@@ -143,6 +143,8 @@ def grade(
             return _Grading(folder, book, intake, _jobs(jobs), again, watch).run(chapters)
     except Busy as error:
         raise GradingError(str(error)) from None
+    except GradebookError as error:
+        raise GradingError(f"The gradebook cannot be read: {error}. Run this again to go on.") from None
 
 
 def _jobs(wanted: int | None) -> int:
@@ -210,10 +212,9 @@ class _Grading:
             try:
                 released = self.book.prepare(chapter)
             except GradebookError as error:
-                raise GradingError(
-                    f"The gradebook refused {chapter.folder}: {error}. Cells of a chapter cannot be added or removed "
-                    "once submissions were graded; grade into a new class folder (--folder)."
-                ) from None
+                advice = "Once submissions were graded, grade a changed chapter into a new class folder (--folder)."
+                advice = f" {advice}" if "add or remove cells" in str(error) else ""
+                raise GradingError(f"The gradebook refused {chapter.folder}: {error}.{advice}") from None
             _write_state(state, {"basis": basis})
         return released
 
@@ -226,18 +227,26 @@ class _Grading:
         if done.problem or done.error:
             outcome = self._failed(item, done)
         else:
-            try:
-                self.book.write(item.student, item.chapter, item.name)
-                self.book.feedback(item.student, item.chapter)
-            except GradebookError as error:
-                done = replace(done, error=f"The grading did not work: {error}")
-                outcome = self._failed(item, done)
-            else:
-                outcome = Outcome(item, True, "", _notes(item, done), done.notices, ran=done.ran, key=done.key)
+            outcome = self._written(item, done)
+            if outcome.notices != done.notices or not outcome.graded:
+                return outcome  # something is left to do: no state, so that the next run does it
         if not done.error:  # what failed for a reason of ours or of the machine is tried again next time
             state = {"file": _digest(item.path), "basis": basis, "intake": list(item.notes), **asdict(done)}
             _write_state(self._state(item), state)
         return outcome
+
+    def _written(self, item: Submission, done: _Done) -> Outcome:
+        """Into the gradebook and onto the feedback page."""
+        try:
+            self.book.write(item.student, item.chapter, item.name)
+        except GradebookError as error:
+            return self._failed(item, replace(done, error=f"The grade could not be written: {error}"))
+        notices = done.notices
+        try:
+            self.book.feedback(item.student, item.chapter)
+        except GradebookError as error:
+            notices = (*notices, f"The feedback page could not be written: {error}")
+        return Outcome(item, True, "", _notes(item, done), notices, ran=done.ran, key=done.key)
 
     def _failed(self, item: Submission, done: _Done) -> Outcome:
         from autograder.feedback import problem_page

@@ -156,10 +156,16 @@ class ClassGradebook:
 
     # --------------------------------------------------------------------------------------------- nbgrader
 
-    def _open(self) -> Any:
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[Any]:
         from nbgrader.api import Gradebook
+        from sqlalchemy.exc import SQLAlchemyError
 
-        return Gradebook(self.db_url, self.config.CourseDirectory.course_id)
+        try:
+            with Gradebook(self.db_url, self.config.CourseDirectory.course_id) as book:
+                yield book
+        except SQLAlchemyError as error:
+            raise GradebookError(f"the database says: {getattr(error, 'orig', None) or error}") from error
 
     def _run(self, step: str, *names: str, **options: Any) -> None:
         messages = _Messages()

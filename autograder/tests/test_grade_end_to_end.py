@@ -18,7 +18,7 @@ import pytest
 from filelock import FileLock
 
 from autograder.grade import GradingError, grade
-from autograder.gradebook import ClassGradebook
+from autograder.gradebook import ClassGradebook, GradebookError
 from autograder.judge.record import Record
 from autograder.layout import ClassFolder
 from autograder.report import write_reports
@@ -297,6 +297,34 @@ def test_added_cells_are_refused_with_advice_once_there_are_grades(course, small
             again(course, small)
     finally:
         course.solution_notebook.write_text(text, encoding="utf-8")
+
+
+def test_a_feedback_page_that_fails_is_told_and_tried_again(course, small, monkeypatch):
+    def fails(self, student, chapter):
+        raise GradebookError("no space left")
+
+    write(answered(course), small / "inbox" / "tiny_cat.ipynb")
+    with monkeypatch.context() as patch:
+        patch.setattr(ClassGradebook, "feedback", fails)
+        cat = outcomes(again(course, small))["cat"]
+    assert cat.graded and "no space left" in cat.notices[0]
+    cat = outcomes(again(course, small))["cat"]
+    assert cat.graded and cat.fresh and not cat.ran and cat.notices == ()
+
+
+@pytest.mark.slow
+def test_a_locked_database_costs_nobody_a_grade(course, small):
+    write(answered(course), small / "inbox" / "tiny_cat.ipynb")
+    other = sqlite3.connect(small / "class" / "gradebook.db", isolation_level=None)
+    other.execute("begin exclusive")
+    try:
+        with pytest.raises(GradingError, match="database is locked"):
+            again(course, small)
+    finally:
+        other.execute("rollback")
+        other.close()
+    result = again(course, small)
+    assert {s: score.total for s, score in result.chapters[0].scores.items()} == {"ada": 12, "bob": 0, "cat": 12}
 
 
 def test_two_graders_do_not_write_at_once(course, small):
