@@ -114,8 +114,8 @@ def test_the_network_is_refused(names):
     with listener:
         port = listener.getsockname()[1]
         assert names["connect"]("127.0.0.1", port) in ("PermissionError", "OSError", "ConnectionRefusedError")
-    for family in (socket.AF_INET, socket.AF_INET6, getattr(socket, "AF_NETLINK", 16), 40):
-        assert names["make"](int(family), int(socket.SOCK_DGRAM)) in ("PermissionError", "OSError")
+    for kind in (socket.AF_INET, socket.AF_INET6, getattr(socket, "AF_NETLINK", 16), 40):
+        assert names["make"](int(kind), int(socket.SOCK_DGRAM)) in ("PermissionError", "OSError")
     assert names["run"]("socket.getaddrinfo('example.org', 80)") == "gaierror"
     assert names["make"](int(socket.AF_UNIX), int(socket.SOCK_STREAM)) == "done"
 
