@@ -25,6 +25,7 @@ from autograder.course import ROOT
 SHOTS = ROOT / "artefacts" / "browser"
 START_SECONDS = 120
 RUN_ATTEMPTS = 5
+RUN_SECONDS = 15
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 # No sandbox because continuous integration runs as root; the rest keeps the browser from calling home.
 CHROMIUM_ARGUMENTS = [
@@ -133,13 +134,22 @@ class NotebookPage:
         """Run > Run All Cells, and wait until the kernel has worked everything off."""
         first = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .jp-InputPrompt").first
         for _ in range(RUN_ATTEMPTS):  # a kernel that has only just answered drops the first request
+            self.dismiss_dialogs()
             self.page.keyboard.press("Escape")
             self.page.get_by_text("Run", exact=True).first.click()
             self.page.get_by_text("Run All Cells", exact=True).click()
-            self.page.wait_for_timeout(2000)
+            deadline = time.monotonic() + RUN_SECONDS
+            while first.text_content() == "[ ]:" and time.monotonic() < deadline:
+                self.page.wait_for_timeout(200)
             if first.text_content() != "[ ]:":
                 break
         self.wait_until_idle(seconds)
+
+    def dismiss_dialogs(self) -> None:
+        """Accept what JupyterLab asks on a slow machine: which kernel, if none was ready when cells were run."""
+        for dialog in self.page.locator(".jp-Dialog").all():
+            dialog.locator("button.jp-mod-accept").click()
+            dialog.wait_for(state="detached", timeout=10_000)
 
     def wait_until_idle(self, seconds: float = 120) -> None:
         """Wait until no cell is queued or running and the kernel is idle."""
