@@ -26,6 +26,7 @@ SHOTS = ROOT / "artefacts" / "browser"
 START_SECONDS = 120
 RUN_ATTEMPTS = 5
 RUN_SECONDS = 15
+OUTPUT_SECONDS = 60
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 # No sandbox because continuous integration runs as root; the rest keeps the browser from calling home.
 CHROMIUM_ARGUMENTS = [
@@ -185,8 +186,13 @@ class NotebookPage:
         return self.output(cell)
 
     def output(self, cell) -> str:
-        """The text of a cell's outputs, also of one that is scrolled out of sight."""
-        return " ".join((cell.locator(".jp-OutputArea").first.text_content() or "").split())
+        """The text of a cell's outputs, also of one that is scrolled out of sight; waits for some to come."""
+        deadline = time.monotonic() + OUTPUT_SECONDS
+        while True:
+            text = " ".join((cell.locator(".jp-OutputArea").first.text_content() or "").split())
+            if text or time.monotonic() > deadline:
+                return text
+            self.page.wait_for_timeout(200)
 
     def picture(self, cell, other_than: str = "", seconds: float = 20) -> str:
         """The data address of the picture in a cell's output; waits for another one than the one given."""
