@@ -210,7 +210,7 @@ MISCONCEPTIONS = [
         ("return dy * self.mask", "return dy"),
         by="exA-digits-test",
         says="the test accuracy is",
-        hint="With a wrong backward the network still learns, but less: less well than a right one.",
+        hint="With a wrong backward the network still learns, but less well than with a right one.",
     ),
     wrongs_of("ex6-softmax-cross-entropy")(
         "digits-without-1-over-n",
