@@ -231,6 +231,17 @@ junk = st.recursive(
 )
 
 
+def _shown(value):
+    """A text that is equal for equal values: NaN equals NaN here, and a set has no order."""
+    if isinstance(value, (set, frozenset)):
+        return type(value).__name__, sorted(map(repr, map(_shown, value)))
+    if isinstance(value, (list, tuple)):
+        return type(value).__name__, [_shown(item) for item in value]
+    if isinstance(value, dict):
+        return "dict", [(_shown(key), _shown(item)) for key, item in value.items()]
+    return repr(value)
+
+
 @settings(quick, max_examples=600)
 @given(junk)
 def test_junk_is_a_value_or_a_wire_error(node):
@@ -238,7 +249,7 @@ def test_junk_is_a_value_or_a_wire_error(node):
         value = decode(node, Side())
     except WireError:
         return
-    assert repr(through(value)) == repr(value)  # what was accepted is an honest value
+    assert _shown(through(value)) == _shown(value)  # what was accepted is an honest value
 
 
 @st.composite

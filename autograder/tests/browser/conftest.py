@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,16 +178,15 @@ class NotebookPage:
         self.page.keyboard.press("Delete")
         self.page.keyboard.insert_text(source)
 
-    def run_cell(self, cell, seconds: float = 60) -> str:
-        """Run one cell and return the text of its outputs."""
+    def run_cell(self, cell, seconds: float = 60) -> None:
+        """Run one cell and wait for its end."""
         cell.locator(".cm-content").click()
         self.page.keyboard.press("Control+Enter")
         self.page.wait_for_timeout(300)
         self.wait_until_idle(seconds)
-        return self.output(cell)
 
     def output(self, cell) -> str:
-        """The text of a cell's outputs, also of one that is scrolled out of sight; waits for some to come."""
+        """The text of the outputs of a cell that has some, also of one out of sight; waits for them to come."""
         deadline = time.monotonic() + OUTPUT_SECONDS
         while True:
             text = " ".join((cell.locator(".jp-OutputArea").first.text_content() or "").split())
@@ -247,7 +247,8 @@ def open_notebook(chromium) -> Iterator[Callable[..., NotebookPage]]:
         context = chromium.new_context(viewport={"width": 1280, "height": 1000})
         contexts.append(context)
         page = context.new_page()
-        page.goto(lab.address("/lab/tree/" + path))
+        # A workspace of its own: the default one would open the notebooks of earlier visits again.
+        page.goto(lab.address(f"/lab/workspaces/{uuid.uuid4().hex}/tree/{path}"))
         page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=90_000)
         if dark:
             page.get_by_text("Settings", exact=True).first.click()

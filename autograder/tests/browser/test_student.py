@@ -35,6 +35,12 @@ def lab(tmp_path_factory):
         yield running
 
 
+@pytest.fixture(autouse=True)
+def untouched_notebook(lab):
+    """Every test begins with the notebook as it is handed out: JupyterLab saves what the one before typed."""
+    shutil.copy(ROOT / START, lab.root / START)
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_run_solve_and_move(lab, open_notebook, dark):
     """Run All reports the open exercise in words and goes on; the solved exercise is right; the widget moves."""
@@ -50,13 +56,15 @@ def test_run_solve_and_move(lab, open_notebook, dark):
     exercise = notebook.cell("def mean_square")
     notebook.replace_source(exercise, MEAN_SQUARE.replace("(x * x).sum() / x.size", "(x * x).sum() / len(x)"))
     notebook.run_cell(exercise)
-    wrong = notebook.run_cell(check_cell)
+    notebook.run_cell(check_cell)
+    wrong = notebook.output(check_cell)
     assert "not right yet" in wrong and "len(x) is the number of rows" in wrong
     notebook.shot(f"start-wrong-{theme}")
 
     notebook.replace_source(exercise, MEAN_SQUARE)
     notebook.run_cell(exercise)
-    assert "correct" in notebook.run_cell(check_cell)
+    notebook.run_cell(check_cell)
+    assert "correct" in notebook.output(check_cell)
     notebook.shot(f"start-right-{theme}")
 
     exercise = notebook.cell("def accuracy")
