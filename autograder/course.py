@@ -50,6 +50,7 @@ class Chapter:
 
 CHAPTERS = (
     Chapter("00_start", "Getting started", points=0),
+    Chapter("01_optimization", "Optimization"),
     Chapter("02_backprop", "Backpropagation"),
 )
 
