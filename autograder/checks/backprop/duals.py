@@ -178,6 +178,9 @@ def jacobian_forward(Dual, jvp, student):
                 pair = seen.value
                 ok = isinstance(pair, tuple | list) and len(pair) == 2
                 expect.true(ok, "jvp must return two arrays, f(x) and J v")
+                hint = "np.array([...]) turns a list of m numbers into an array [m]"
+                arrays = all(isinstance(part, np.ndarray | np.generic) for part in pair)
+                expect.true(arrays, "jvp must return two arrays, also where f returns a list", likely=hint)
                 hint = "seed the tangent of x with v and read the tangent of the result"
                 expect.close(pair[0], want, "the value f(x)", **_CLOSE)
                 expect.close(pair[1], tangent, "the directional derivative J v", likely=hint, **_CLOSE)

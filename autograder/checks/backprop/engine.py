@@ -185,6 +185,8 @@ def _with_constants(rng):
         "a NumPy scalar": (np.float64(1.25), ()),
         "an array of shape (3,)": (draw(rng, (3,)), (3,)),
         "an array of shape (4, 2, 3)": (draw(rng, (4, 2, 3)), (4, 2, 3)),
+        # grey values of an image; with the sign changed they wrap around, unless they are float64 by then
+        "a uint8 array of shape (3,)": (np.array([1, 2, 200], dtype=np.uint8), (3,)),
     }
     for operation, sign in _SIGNS.items():
         for words, (value, shape) in plain.items():

@@ -350,7 +350,7 @@ def check_grad(rel_error, student):
         right = lambda x: scale * np.cos(x)
         x = np.array([0.3, -0.5, 0.8])
 
-        def verdict(gradient, **tolerance):
+        def verdict(gradient, f=f, **tolerance):
             # the exercise on numerical_grad is tested elsewhere: an error there costs nothing here
             got = observe(student, f, gradient, x, replacing={"numerical_grad": stencil}, **tolerance)
             expect.equal(got.args[2], x, "x after the call")
@@ -372,3 +372,8 @@ def check_grad(rel_error, student):
         expect.case("check_grad, a gradient wrong by 1e-4, default tol")
         hint = "the default tolerance is 1e-6"
         expect.true(not verdict(lambda x: right(x) * 1.0001), "a wrong gradient was accepted", likely=hint)
+        # |0 - 1| / (0 + 1) without any rounding
+        expect.case("check_grad, f constant, grad_f all ones, tol=1: a relative error of exactly 1")
+        hint = "the gradient passes if rel_error(...) < tol, not if both are equal"
+        passed = verdict(np.ones_like, f=lambda x: 0.0, tol=1.0)
+        expect.true(not passed, "an error as large as tol was accepted", likely=hint)
