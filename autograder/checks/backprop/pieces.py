@@ -32,6 +32,16 @@ def _deep(seed: int) -> tuple[list, list]:
     return weights, [rng.normal(0.0, 0.5, size=b) for b in sizes[1:]]
 
 
+def _folded(w: float, b: float, scales, s: float) -> tuple[list, list]:
+    """One unit h = w x + b, then units relu(scale (h - s)), which all bend where h = s.
+
+    The products scale * s are exact, so the knots are one point also for the float64 numbers as they stand;
+    computed in float64 they may come out a rounding error apart.
+    """
+    scales = np.asarray(scales, dtype=float)
+    return [np.array([[w]]), scales[None], np.ones((len(scales), 1))], [np.array([b]), -scales * s, np.zeros(1)]
+
+
 _DEEP_PIECES = (32, 21, 17, 25, 26, 22, 28, 19, 19, 25)
 
 
@@ -97,6 +107,24 @@ def count_pieces(student):
 
         hint = "no grid finds knots that lie this close"
         count("two knots 1e-7 apart", _shallow([1.0, 1.0 + 1e-7], [1, 1]), 0.0, 3.0, 3, hint)
+        hint = (
+            "crossings within about 1e-12 of each other, or of an end, are one point that was rounded "
+            "differently: keep one of them"
+        )
+        for w, b, s, lo, hi in (
+            (0.8, 4.2, 3.5, -3.0, 3.0),
+            (0.6, 4.6, 3.75, -3.0, 3.0),
+            (0.8, 3.3, 2.75, -3.0, 0.0),
+            (0.2, 1003.6, 901.75, -1000.0, 1000.0),
+        ):
+            words = f"two units of the second layer with one knot, on [{lo:g}, {hi:g}]"
+            count(words, _folded(w, b, [1.0, 3.0], s), lo, hi, 2, hint)
+        # h is 1 at an end of the interval, exactly, and the second unit bends there
+        for numerator, scale, end in ((249296581, 2.3, -3.0), (242261545, 2.2, 3.0), (211916917, 1.8, 3.0)):
+            w = numerator / 2**31
+            words = f"a unit of the second layer with its knot at {end:g}, on [-3, 3]"
+            count(words, _folded(w, 1.0 - end * w, [scale], 1.0), -3.0, 3.0, 1, hint)
+
         hint = "relu follows every layer but the last"
         net = _shallow([0.5, 1.5], [1, -4])
         count("an output that changes its sign", net, 0.0, 3.0, 3, hint)
