@@ -70,6 +70,10 @@ def maxout(Maxout):
         expect.case("backward before forward")
         fresh = Maxout(3, 2, 2, np.random.default_rng(0))
         expect.raises(ValueError, fresh.backward, np.ones((4, 2)), what="backward before forward is refused")
+        for shape in ((4, 2), (4, 1), (3,), (2, 4, 3)):
+            expect.case(f"x of shape {shape} for d_in = 3")
+            what = "an x that is not [N, d_in] is refused, also one that would broadcast (einsum does)"
+            expect.raises(ValueError, fresh.forward, np.ones(shape), what=what)
         _wrong_dy(expect, fresh, rng.normal(size=(4, 3)), 2)
 
 
@@ -228,6 +232,12 @@ def _loss(expect, make, arguments: tuple, want: torch.Tensor, leaf: torch.Tensor
     expect.close(layer.backward(), first, "the gradient of a second backward call", likely=hint, **_CLOSE)
 
 
+def _before_forward(expect, make) -> None:
+    expect.case("backward before forward")
+    what = "backward before forward is refused: there is nothing to differentiate yet"
+    expect.raises(ValueError, make().backward, what=what)
+
+
 _MEAN = "the loss is the MEAN over the batch, and its gradient carries the 1/N as well"
 
 
@@ -283,6 +293,7 @@ def softmax_cross_entropy(SoftmaxCrossEntropy):
             expect.case(case)
             what = "a bad shape or label is refused"
             expect.raises(ValueError, SoftmaxCrossEntropy().forward, *arguments, what=what)
+        _before_forward(expect, SoftmaxCrossEntropy)
 
 
 def _cross_entropy(expect, make, z, y, hint, **options):
@@ -319,6 +330,7 @@ def mse(MSE):
             expect.case(f"f of shape {left}, y of shape {right}")
             what = "anything but two arrays [N, K] of one shape is refused, also where it would broadcast"
             expect.raises(ValueError, MSE().forward, np.ones(left), np.ones(right), what=what)
+        _before_forward(expect, MSE)
 
 
 def bce(BCEWithLogits):
@@ -361,6 +373,7 @@ def bce(BCEWithLogits):
             expect.raises(
                 ValueError, BCEWithLogits().forward, *arguments, what="a bad shape or label is refused"
             )
+        _before_forward(expect, BCEWithLogits)
 
 
 def _binary(expect, make, z, y, hint, **options):

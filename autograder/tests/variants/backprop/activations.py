@@ -295,6 +295,8 @@ class Maxout:
         self.x = None
 
     def forward(self, x):
+        if np.shape(x)[1:] != self.W.shape[1:2]:
+            raise ValueError("x")
         pieces = [x @ w + c for w, c in zip(self.W, self.b)]
         self.x = np.array(x)
         y = pieces[0].copy()
@@ -330,6 +332,8 @@ class Maxout:
         self.share = None
 
     def forward(self, x):
+        if np.ndim(x) != 2 or len(x.T) != self.W.shape[1]:
+            raise ValueError("x")
         z = np.matmul(x[None], self.W) + self.b[:, None]
         y = np.max(z, axis=0)
         self.share = (z == y) / (z == y).sum(axis=0)

@@ -62,6 +62,8 @@ class Linear:
         name="one-hot-and-logaddexp",
         code="""
 class SoftmaxCrossEntropy:
+    grad = None
+
     def forward(self, logits, y):
         logits, y = np.array(logits, dtype=float), np.array(y)
         if logits.ndim != 2 or y.ndim != 1 or len(y) != len(logits):
@@ -74,6 +76,8 @@ class SoftmaxCrossEntropy:
         return -np.einsum("nk,nk->", onehot, log_p) / len(y)
 
     def backward(self):
+        if self.grad is None:
+            raise ValueError("no forward pass yet")
         return self.grad.copy()
 """,
     ),
@@ -102,6 +106,8 @@ class SoftmaxCrossEntropy:
         return float(np.mean(losses))
 
     def backward(self):
+        if not hasattr(self, "rows"):
+            raise ValueError("no forward pass yet")
         return np.array(self.rows)
 """,
     ),
@@ -110,6 +116,9 @@ class SoftmaxCrossEntropy:
         name="einsum",
         code="""
 class MSE:
+    def __init__(self):
+        self.f = self.y = None
+
     def forward(self, f, y):
         if np.shape(f) != np.shape(y) or np.ndim(f) != 2:
             raise ValueError("f and y")
@@ -117,6 +126,8 @@ class MSE:
         return np.einsum("nk,nk->", self.f - self.y, self.f - self.y) / self.f.shape[0]
 
     def backward(self):
+        if self.f is None:
+            raise ValueError("no forward pass yet")
         n = self.f.shape[0]
         return self.f * (2 / n) - self.y * (2 / n)
 """,
@@ -134,7 +145,10 @@ class MSE:
         return np.mean([np.sum((p - q) ** 2) for p, q in zip(f, y)])
 
     def backward(self):
-        return self.gradient
+        try:
+            return self.gradient
+        except AttributeError:
+            raise ValueError("no forward pass yet") from None
 """,
     ),
     Right(
@@ -142,6 +156,8 @@ class MSE:
         name="logaddexp",
         code="""
 class BCEWithLogits:
+    z = y = None
+
     def forward(self, z, y):
         if np.ndim(z) != 1 or np.shape(z) != np.shape(y):
             raise ValueError("z and y")
@@ -151,6 +167,8 @@ class BCEWithLogits:
         return np.mean(np.logaddexp(0, self.z) - self.y * self.z)
 
     def backward(self):
+        if self.z is None:
+            raise ValueError("no forward pass yet")
         return (0.5 * (1 + np.tanh(self.z / 2)) - self.y) / self.z.size
 """,
     ),
@@ -159,6 +177,8 @@ class BCEWithLogits:
         name="loop-with-cases",
         code="""
 class BCEWithLogits:
+    parts = ()
+
     def forward(self, z, y):
         z, y = np.asarray(z, dtype=float), np.asarray(y)
         if z.shape != y.shape or z.ndim != 1:
@@ -174,6 +194,8 @@ class BCEWithLogits:
         return loss / len(z)
 
     def backward(self):
+        if not self.parts:
+            raise ValueError("no forward pass yet")
         return np.array(self.parts) / len(self.parts)
 """,
     ),
