@@ -96,7 +96,7 @@ def experiment_conditioning(cross_entropy, Whitener):
         descend = ship(_DESCEND, "descend")
         raw, _ = _regression(expect, descend, cross_entropy, X, y, X_test, y_test)
         loss, accuracy = _regression(expect, descend, cross_entropy, Z, y, Z_test, y_test)
-        # right, over random subsets: ratio 3.8 to 4.3, loss 0.23 to 0.26, accuracy 0.87
+        # right, over random subsets: ratio 3.8 to 4.4, loss 0.22 to 0.26, accuracy 0.86 to 0.88
         # divides by the eigenvalue: 1.0, 0.92, 0.74; transform does not centre: 1.2, 0.83, 0.85; no scaling:
         # 2.1, 0.45, 0.88; smallest components: 0.4, 2.3, 0.1; fitted again on the test digits: accuracy 0.11;
         # loss divided by K: 3.3, 0.62, 0.88; softmax over the batch: 2.6, 0.46, 0.87
@@ -170,16 +170,16 @@ def experiment_depth(ResidualMLP, BatchNorm1d, init_weight_):
         expect.shape(plain, (512, 128), "the signal behind the last layer")
         expect.finite(plain, "the signal behind the last layer", likely="the scale of he_normal")
         size = same(plain).pow(2).mean().sqrt().item()
-        # right, over seeds: 0.7 to 1.8
+        # right, over 40 seeds: 0.3 to 2.2; without the factor 2 of He: 0.001
         hint = "he_normal has the standard deviation sqrt(2 / fan-in)"
-        expect.true(0.2 <= size <= 5.0, f"the signal behind 20 layers has the rms {size:.2g}", likely=hint)
+        expect.true(0.1 <= size <= 10.0, f"the signal behind 20 layers has the rms {size:.2g}", likely=hint)
         rank = _rank(plain)
-        # right, over seeds: 19 to 32
-        expect.true(rank <= 60, f"the rank behind 20 layers is {rank} without batch norm, and must collapse")
+        # right, over 40 seeds: 13 to 60
+        expect.true(rank <= 90, f"the rank behind 20 layers is {rank} without batch norm, and must collapse")
         expect.case("the same with batch norm before each ReLU")
         normed = observe(lab.signal, init_weight_, BatchNorm1d, 121, time_limit=_TIME_LIMIT).value
         rank = _rank(normed)
-        # right 128; over the feature axis 19 to 36, mean not subtracted 65 to 84, identity 19 to 32
+        # right 128; over the feature axis 19 to 41, mean not subtracted 65 to 89, identity 13 to 60
         hint = "batch norm subtracts the mean and divides by the deviation of each COLUMN"
         expect.true(rank >= 110, f"the rank behind 20 layers is {rank} with batch norm", likely=hint)
 
@@ -188,13 +188,13 @@ def experiment_depth(ResidualMLP, BatchNorm1d, init_weight_):
         hint = "x + F(x), with fc2 = 0 at the start: see exercise 7"
         expect.true(logits is not None, "the training diverges", likely=hint)
         accuracy = _accuracy(expect, logits, y_test)
-        # right, over seeds: 0.904 to 0.916; x * F(x), skip ignored: 0.10; branch_init ignored: diverges
+        # right, over seeds: 0.888 to 0.916; x * F(x), skip ignored: 0.10; branch_init ignored: diverges
         expect.true(accuracy >= 0.84, f"the test accuracy is {accuracy:.3f}", likely=hint)
         expect.case("the same with branch_init='he', skip=False: a plain chain of 42 layers")
         options = {"branch_init": "he", "skip": False}
         logits = observe(lab.train, ResidualMLP, options, 122, time_limit=_TIME_LIMIT).value
         accuracy = 0.0 if logits is None else _accuracy(expect, logits, y_test)
-        # right, over seeds: 0.24 to 0.35
+        # right, over seeds: 0.13 to 0.38
         hint = "with skip=False nothing is added: relu(F(x))"
         expect.true(accuracy <= 0.6, f"without skips the test accuracy is {accuracy:.3f}, too good", likely=hint)
 
@@ -251,14 +251,14 @@ def experiment_batch_norm(BatchNorm1d, SGD, cross_entropy, minibatches, init_wei
         logits, single, batch = found
         accuracy = _accuracy(expect, logits, y_test)
         loss = F.cross_entropy(same(logits), y_test).item()
-        # right, over seeds: accuracy 0.946 to 0.956, loss 0.14 to 0.17, batch of one 3e-6; running statistics
-        # never updated 0.85 / 2; deviation stored as variance 0.92 / 0.55; over the feature axis 0.925 / 0.25;
-        # statistics of the batch in eval: 4 and more for the batch of one; ascent or a summed loss: 0.1
+        # right, over seeds: accuracy 0.944 to 0.965, loss 0.12 to 0.17, batch of one 4e-6; running statistics
+        # never updated 0.85 / 2; deviation stored as variance 0.93 / 0.50; over the feature axis 0.925 / 0.25;
+        # statistics of the batch in eval: 1.6 and more for the batch of one; ascent or a summed loss: 0.1
         apart = (same(single) - same(batch)[:4]).abs().max().item()
         hint = "evaluation must use the running statistics, or the answer depends on who else is in the batch"
         expect.true(apart <= 1e-4, f"a digit alone and among 64 gives outputs {apart:.2g} apart", likely=hint)
         hint = "running statistics that do not fit the weights, or a wrong part: see exercises 1, 5, 6, 8 and 9"
-        expect.true(accuracy >= 0.935, f"the test accuracy is {accuracy:.3f}", likely=hint)
+        expect.true(accuracy >= 0.93, f"the test accuracy is {accuracy:.3f}", likely=hint)
         expect.true(math.isfinite(loss) and loss <= 0.23, f"the test loss is {loss:.3f}", likely=hint)
         expect.case("the same without batch norm")
         found = observe(lab.run, None, *parts, 131, 1, time_limit=_TIME_LIMIT).value

@@ -36,8 +36,7 @@ _DRIVER = """
             layer = cls(width, **options)
         finally:
             torch.set_default_dtype(before)
-        if convert is not None:
-            layer = layer.to(convert)
+        layer = layer.to(convert)
         if affine is not None:
             with torch.no_grad():
                 for name, value in zip(names, affine):
@@ -120,7 +119,11 @@ class _Driver:
         self._oracle = here(_DRIVER, "tools")()[0]
 
     def student(self, width, batches, default=torch.float64, convert=None, affine=None, **options) -> list[dict]:
-        """The reports of the student's layer; its inputs must be as before and its outputs of the same shape."""
+        """The reports of the student's layer; its inputs must be as before and its outputs of the same shape.
+
+        The layer is made under the `default` dtype, then moved to `convert` (None: the dtype of the batches).
+        """
+        convert = convert or batches[0][1].dtype
         args = (self.cls, width, options, ("gamma", "beta"), affine, default, convert, batches)
         reports = observe(self.run, *args, forbidden=FORBIDDEN, time_limit=20.0).value
         for report, (_, x, _) in zip(reports, batches, strict=True):
