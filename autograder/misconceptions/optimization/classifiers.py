@@ -160,6 +160,12 @@ MISCONCEPTIONS = [
         hint="sigmoid(1000) is 1 and log(1 - 1) infinite: use softplus(z) - y z.",
     ),
     _grad(
+        "exponential-overflows",
+        (_LOSS, "loss = (y * torch.log1p(torch.exp(-z)) + (1 - y) * torch.log1p(torch.exp(z))).mean()"),
+        says="the loss at scores around 1000",
+        hint="exp(1000) is infinite, and infinity times 0 is nan: use torch.logaddexp or F.softplus.",
+    ),
+    _grad(
         "autograd",
         (
             "error = torch.sigmoid(z) - y  # [N]\n    return loss, X.T @ error / len(X), error.mean()",

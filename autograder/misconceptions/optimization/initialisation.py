@@ -69,7 +69,7 @@ MISCONCEPTIONS = [
     _scale(
         "one-row-for-all-units",
         (_NORMAL, "return W.copy_(W[:1].clone().normal_(0.0, std[scheme], generator=generator).expand_as(W))"),
-        says="the standard deviation of",
+        says="the variance is off",
         hint="If all units start with the same weights they stay the same for ever: every weight is drawn.",
     ),
     _scale(

@@ -56,7 +56,7 @@ MISCONCEPTIONS = [
             "covariance = (X - self.mean).T @ (X - self.mean) / len(X)",
             "X -= self.mean\n        covariance = X.T @ X / len(X)",
         ),
-        says="the mean of each column",
+        says="X after fit",
         hint="`X -= ...` changes the caller's data. Write `centred = X - self.mean`.",
     ),
     _standardize(

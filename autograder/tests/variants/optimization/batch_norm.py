@@ -74,6 +74,36 @@ class BatchNorm1d(nn.Module):
     ),
     Right(
         exercise="ex6-batch-norm",
+        name="made-in-float32",
+        code="""
+class BatchNorm1d(nn.Module):
+    # the dtype is spelled out: .double() or .to(...) turns the layer into another one
+    def __init__(self, num_features, eps=1e-5, momentum=0.1):
+        super().__init__()
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        one, zero = (torch.full((num_features,), value, dtype=torch.float32) for value in (1.0, 0.0))
+        self.gamma, self.beta = nn.Parameter(one.clone()), nn.Parameter(zero.clone())
+        self.register_buffer("running_mean", zero)
+        self.register_buffer("running_var", one)
+
+    def forward(self, x):
+        if x.ndim != 2 or x.shape[1] != self.num_features:
+            raise ValueError("x")
+        mean, var = self.running_mean, self.running_var
+        if self.training:
+            n = x.shape[0]
+            if n == 1:
+                raise ValueError("a batch of one")
+            mean = x.mean(0, keepdim=True)
+            var = ((x - mean) ** 2).mean(0, keepdim=True)
+            a = self.momentum
+            self.running_mean = ((1 - a) * self.running_mean + a * mean.squeeze(0)).detach()
+            self.running_var = ((1 - a) * self.running_var + a * var.squeeze(0) * n / (n - 1)).detach()
+        return (x - mean) / (var + self.eps).sqrt() * self.gamma + self.beta
+""",
+    ),
+    Right(
+        exercise="ex6-batch-norm",
         name="mean-of-squares-minus-square-of-mean",
         code='''
 class BatchNorm1d(nn.Module):

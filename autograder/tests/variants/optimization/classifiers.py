@@ -22,6 +22,37 @@ def xor_network():
 """,
     ),
     Right(
+        exercise="ex2-xor-network",
+        name="whole-numbers",
+        code="""
+def xor_network():
+    # tensors of whole numbers: no dtype is asked for
+    return torch.tensor([[1, 1], [-1, -1]]), torch.tensor([0, 2]), torch.tensor([1, 1]), torch.tensor(-1)
+""",
+    ),
+    Right(
+        exercise="ex2-perceptron",
+        name="numpy-inside",
+        code="""
+def perceptron_fit(X, y, max_epochs=100):
+    if not set(y.tolist()) <= {-1, 1}:
+        raise ValueError("labels")
+    rows, labels = X.numpy(), y.numpy()
+    w = np.zeros(rows.shape[1], dtype=rows.dtype)
+    updates = 0
+    for _ in range(max_epochs):
+        clean = True
+        for i in range(len(rows)):
+            if labels[i] * np.dot(w, rows[i]) <= 0:
+                w += labels[i] * rows[i]
+                updates += 1
+                clean = False
+        if clean:
+            break
+    return torch.from_numpy(w), updates, np.all(labels * (rows @ w) > 0)
+""",
+    ),
+    Right(
         exercise="ex2-perceptron",
         name="while-with-an-index",
         code="""

@@ -33,6 +33,35 @@ class SGD(Optimizer):
     ),
     Right(
         exercise="ex8-sgd",
+        name="all-parameters-at-once",
+        code="""
+class SGD(Optimizer):
+    # torch's operations on lists; Nesterov as mu * v' - lr * g, which is the same
+    def __init__(self, params, lr, momentum=0.0, nesterov=False):
+        super().__init__(params)
+        if lr < 0 or momentum < 0 or momentum >= 1 or (nesterov and momentum == 0):
+            raise ValueError("settings")
+        self.lr, self.momentum, self.nesterov = lr, momentum, nesterov
+        self.v = {}
+
+    @torch.no_grad()
+    def step(self):
+        params = [p for p in self.params if p.grad is not None]
+        if not params:
+            return
+        pushes = torch._foreach_mul([p.grad for p in params], self.lr)
+        speeds = [self.v.setdefault(p, torch.zeros_like(p)) for p in params]
+        torch._foreach_mul_(speeds, self.momentum)
+        torch._foreach_sub_(speeds, pushes)
+        if self.nesterov:
+            torch._foreach_add_(params, torch._foreach_mul(speeds, self.momentum))
+            torch._foreach_sub_(params, pushes)
+        else:
+            torch._foreach_add_(params, speeds)
+""",
+    ),
+    Right(
+        exercise="ex8-sgd",
         name="through-data",
         code='''
 class SGD(Optimizer):

@@ -56,6 +56,52 @@ class ResidualMLP(nn.Module):
     ),
     Right(
         exercise="ex7-residual-mlp",
+        name="adds-to-the-branch-in-place",
+        code="""
+class ResidualBlock(nn.Module):
+    def __init__(self, width, skip):
+        super().__init__()
+        self.fc1 = nn.Linear(width, width)
+        self.fc2 = nn.Linear(width, width)
+        self.skip = skip
+
+    def forward(self, x):
+        y = self.fc2(self.fc1(x).relu())
+        if not self.skip:
+            return torch.relu(y)
+        y += x  # what fc2 returned may be changed: no gradient needs it
+        return y
+
+
+class ResidualMLP(nn.Module):
+    def __init__(self, d_in, width, n_blocks, d_out, branch_init="scaled", skip=True):
+        super().__init__()
+        if branch_init not in ["he", "scaled", "zero"]:
+            raise ValueError("branch_init")
+        if n_blocks < 0:
+            raise ValueError("n_blocks")
+        self.inp = nn.Linear(d_in, width)
+        self.blocks = nn.ModuleList([ResidualBlock(width, skip) for _ in range(n_blocks)])
+        self.out = nn.Linear(width, d_out)
+        self.apply(self.start)
+        for block in self.blocks:
+            if branch_init == "scaled":
+                block.fc2.weight.data /= n_blocks**0.5
+            if branch_init == "zero":
+                nn.init.zeros_(block.fc2.weight)
+
+    @staticmethod
+    def start(module):
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, 0, math.sqrt(2 / module.weight.shape[1]))
+            nn.init.constant_(module.bias, 0)
+
+    def forward(self, x):
+        return self.out(nn.Sequential(*self.blocks)(F.relu(self.inp(x))))
+""",
+    ),
+    Right(
+        exercise="ex7-residual-mlp",
         name="blocks-without-a-forward",
         code='''
 class ResidualMLP(nn.Module):
