@@ -305,4 +305,10 @@ MISCONCEPTIONS = [
         says="it sets dW and db and does not add to them",
         hint="backward sets the gradients of this batch.",
     ),
+    _maxout(
+        "input-not-checked",
+        ("if x.ndim != 2 or x.shape[1] != self.W.shape[1]:", "if x.ndim != 2:"),
+        says="also one that would broadcast (einsum does)",
+        hint="einsum repeats an axis of length 1 without a word: compare x.shape[1] with d_in yourself.",
+    ),
 ]

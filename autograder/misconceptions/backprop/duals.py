@@ -236,4 +236,13 @@ MISCONCEPTIONS = [
         says="an unknown mode is refused",
         hint="A misspelt mode would get a wrong answer silently: raise ValueError.",
     ),
+    _forward(
+        "lists-for-arrays",
+        (
+            "return np.array([part.val for part in out]), np.array([part.dot for part in out])",
+            "return [part.val for part in out], [part.dot for part in out]",
+        ),
+        says="jvp must return two arrays",
+        hint="A list of m scalar Duals becomes an array [m]: np.array([...]), once for val and once for dot.",
+    ),
 ]

@@ -85,6 +85,11 @@ _AGAIN_AND_AGAIN = """\
                 parent._accumulate(vjp(node.grad))
                 stack.append(parent)
 """
+_MAX_BACK = """\
+            if axis is not None and not keepdims:
+                g = np.expand_dims(g, axis)
+            return g * share
+"""
 _LATE_BINDING = """
 def add_functions():
     for name, value, slope in [
@@ -274,6 +279,12 @@ MISCONCEPTIONS = [
         hint="3 - t calls t.__rsub__(3): the result is 3 - t, not t - 3.",
     ),
     _operators(
+        "minus-before-the-tensor-is-made",
+        ("return self + -as_tensor(other)", "return self + -other"),
+        says="x - a uint8 array of shape (3,)",
+        hint="-other of a uint8 array wraps around, -1 is 255: make a Tensor of it first, which is float64.",
+    ),
+    _operators(
         "reflected-division-not-reflected",
         ("return as_tensor(other) / self", "return self / as_tensor(other)"),
         says="d(a/b)/da = 1/b and d(a/b)/db = -a/b^2; and 1 / x calls",
@@ -444,6 +455,12 @@ MISCONCEPTIONS = [
         ("count = self.data.size // total.data.size", "count = self.data.size"),
         says="like sum, divided by the number of entries that were averaged",
         hint="Divide by the number of entries that went into each mean, not by the size of the whole array.",
+    ),
+    _reductions(
+        "max-over-all-axes-left-out",
+        (_MAX_BACK, _MAX_BACK.replace("axis is not None and not keepdims", "not keepdims")),
+        says="x.max(axis=None, keepdims=False)",
+        hint="axis=None is the maximum of all entries: no axis was lost, so there is none to put back.",
     ),
     _reductions(
         "max-copies-to-all-ties",

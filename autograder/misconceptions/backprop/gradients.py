@@ -270,4 +270,13 @@ MISCONCEPTIONS = [
         says="must not pass",
         hint="Wrong components can cancel in a sum, and large ones hide small ones: compare entry by entry.",
     ),
+    _check(
+        "passes-at-the-tolerance",
+        (
+            "return rel_error(numerical_grad(f, x), grad_f(x)) < tol",
+            "return rel_error(numerical_grad(f, x), grad_f(x)) <= tol",
+        ),
+        says="an error as large as tol was accepted",
+        hint="The error has to be smaller than tol: < and not <=.",
+    ),
 ]

@@ -223,4 +223,22 @@ MISCONCEPTIONS = [
         says="(s(z) - y) / N",
         hint="The loss is the mean over the batch.",
     ),
+    _softmax(
+        "backward-without-forward",
+        ('        if self.probabilities is None:\n            raise ValueError("backward() before forward()")\n', ""),
+        says="there is nothing to differentiate yet",
+        hint="Before forward there is no loss: raise ValueError, so that the caller learns why.",
+    ),
+    _mse(
+        "backward-without-forward",
+        ('        if self.difference is None:\n            raise ValueError("backward() before forward()")\n', ""),
+        says="there is nothing to differentiate yet",
+        hint="Before forward there is no loss: raise ValueError, so that the caller learns why.",
+    ),
+    _bce(
+        "backward-without-forward",
+        ('        if self.z is None:\n            raise ValueError("backward() before forward()")\n', ""),
+        says="there is nothing to differentiate yet",
+        hint="Before forward there is no loss: raise ValueError, so that the caller learns why.",
+    ),
 ]

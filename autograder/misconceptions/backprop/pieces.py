@@ -107,6 +107,13 @@ MISCONCEPTIONS = [
         hint="Slopes that should be equal differ in their last digits: allow for rounding.",
     ),
     _count(
+        "keeps-knots-that-are-one-point",
+        ("    tiny = 1e-12 * (hi - lo)\n", "    tiny = 0.0\n"),
+        says="are one point that was rounded differently",
+        hint="Two units may bend at the same point, and rounding moves it by the last digit: drop crossings "
+        "within about 1e-12 of each other or of an end.",
+    ),
+    _count(
         "interval-not-checked",
         ("    if lo >= hi:\n", "    if lo > hi + 1e9:\n"),
         says="an interval with lo >= hi is refused",
