@@ -120,6 +120,24 @@ MISCONCEPTIONS = [
         says="draw both arrows",
         hint="Clipped by value (3, -0.5) becomes (1, -0.5), another direction.",
     ),
+    _q5(
+        "both",
+        ('answer_clipping = "norm"', 'answer_clipping = "both"'),
+        says="one of",
+        hint="Only one of them multiplies both entries by the same number.",
+    ),
+    _q5(
+        "neither",
+        ('answer_clipping = "norm"', "answer_clipping = False"),
+        says="one of",
+        hint="One common factor, as in clipping by norm, changes the length and not the direction.",
+    ),
+    _q5(
+        "the-clipped-gradient",
+        ('answer_clipping = "norm"', "answer_clipping = (1.0, -0.5)"),
+        says="one of",
+        hint="Name the kind of clipping. (1, -0.5) is what clipping by value gives: it points elsewhere.",
+    ),
     _q6(
         "adagrad",
         (_ZERO, 'answer_rmsprop_zero = "a"'),
@@ -137,5 +155,11 @@ MISCONCEPTIONS = [
         (_ZERO, 'answer_rmsprop_zero = "d"'),
         says="no average of the gradient itself",
         hint="Adam also averages the gradient.",
+    ),
+    _q6(
+        "in-words",
+        (_ZERO, 'answer_rmsprop_zero = "sign descent"'),
+        says="one of",
+        hint="That is right, but give the letter, in quotes.",
     ),
 ]
