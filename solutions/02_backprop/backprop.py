@@ -630,6 +630,13 @@ def as_tensor(value):
     """`value` itself if it is a Tensor, else a constant Tensor that holds it."""
     return value if isinstance(value, Tensor) else Tensor(value)
 
+
+def chain(x, n):
+    """x + 1 + 1 + ... + 1 with n additions: a very deep graph."""
+    for _ in range(n):
+        x = x + 1.0
+    return x
+
 # %% exercise="ex3-engine-core"
 def unbroadcast(g: np.ndarray, shape: tuple) -> np.ndarray:
     """Sum g over all axes that broadcasting added or stretched, so that the result has `shape`."""
@@ -796,11 +803,8 @@ with check("Exercise 3: order and accumulation") as expect:
     loss.backward()
     expect.close(a.grad, 16.0, "the interior gradient dL/da after a second backward",
         likely="interior nodes start from nothing in every call, only leaves accumulate over calls")
-    long = x
-    for _ in range(5000):
-        long = long + 1.0
     x.zero_grad()
-    long.backward()
+    chain(x, 5000).backward()
     expect.close(x.grad, 1.0, "the gradient through a chain of 5000 additions",
         likely="a recursive search hits Python's recursion limit: keep your own stack")
     a, b = Tensor([1.0, 2.0], requires_grad=True), Tensor([3.0, 4.0], requires_grad=True)

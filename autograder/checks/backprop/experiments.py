@@ -7,6 +7,8 @@ seeds, and every threshold lies in the gap between them; the numbers stand besid
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from coursekit.checking import hidden
 from coursekit.data import mnist
@@ -50,11 +52,17 @@ _LAB = """
 
 def _lab(train: int, seed: int):
     """A laboratory with standardised digits, and the labels of the test part, which stay here."""
+    images, labels, unlabelled, answers = _digits(train, seed)
+    return ship(_LAB, "Lab")(images, labels, unlabelled), answers
+
+
+@cache
+def _digits(train: int, seed: int):
+    """Read once a process: unpacking the file takes longer than a small test."""
     data = mnist()
     pick = np.random.default_rng(seed).permutation(len(data.x_train))[:train]
     images, unlabelled = data.x_train[pick].reshape(train, -1), data.x_test.reshape(len(data.x_test), -1)
-    lab = ship(_LAB, "Lab")(images, data.y_train[pick].astype(np.int64), unlabelled)
-    return lab, data.y_test
+    return images, data.y_train[pick].astype(np.int64), unlabelled, data.y_test
 
 
 def _accuracy(expect, lab, net, predict, labels, losses) -> float:
