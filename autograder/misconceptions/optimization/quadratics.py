@@ -210,7 +210,7 @@ MISCONCEPTIONS = [
         hint="Eigenvalues between the extremes never decide: only the smallest and the largest count.",
     ),
     _stable(
-        "one-over-the-largest",
+        "limit-one-over-the-largest",
         (_STABLE, "return float(1 / spectrum(A)[-1])"),
         says="the largest stable step size",
         hint="At 1 / largest eigenvalue the steep direction is solved in one step; it stays stable up to twice that.",
@@ -222,7 +222,7 @@ MISCONCEPTIONS = [
         hint="The steepest direction, with the largest eigenvalue, is the first to diverge.",
     ),
     _stable(
-        "two-over-the-trace",
+        "limit-two-over-the-trace",
         (_STABLE, "spectrum(A)\n    return float(2 / torch.trace(A))"),
         says="the largest stable step size",
         hint="The trace is an upper bound of the largest eigenvalue, not that eigenvalue.",

@@ -210,7 +210,7 @@ MISCONCEPTIONS = [
         hint="model.parameters() is a generator: the second loop over it finds nothing. Make a list first.",
     ),
     _norm(
-        "bound-of-zero-passes",
+        "norm-of-zero-passes",
         ("if max_norm <= 0:", "if max_norm < 0:"),
         says="max_norm <= 0 is refused",
         hint="A bound of 0 deletes all gradients: refuse it.",
