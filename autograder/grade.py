@@ -13,11 +13,12 @@ so, and has no grade in the gradebook.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -177,19 +178,18 @@ class _Grading:
             if not path.exists():
                 raise GradingError(f"{chapter.folder} is not built: run `autograder build {chapter.folder}`.")
         basis = _basis(chapter, self.book.runner)
-        released = self._prepared(chapter, basis)
-        result = ChapterResult(chapter, Reference.read(released, chapter.folder), [])
-        tasks: dict[_Task, Submission] = {}
-        for item in self.intake.submissions:
-            if item.chapter != chapter:
-                continue
-            known = None if self.again else self._unchanged(item, basis)
-            if item.path is None or known:
-                self._tell(result, known or self._failed(item, _Done(problem=item.problem or "")))
-            else:
-                tasks[self._task(item, released)] = item
-        for task, done in self._run(list(tasks)):
-            self._tell(result, self._settled(tasks[task], done, basis))
+        mine = [item for item in self.intake.submissions if item.chapter == chapter]
+        known = {item: None if self.again else self._unchanged(item, basis) for item in mine}
+        to_run = [item for item in mine if item.path is not None and known[item] is None]
+        with self._workers(len(to_run)) as run:  # they start while the gradebook is told of the chapter
+            released = self._prepared(chapter, basis)
+            result = ChapterResult(chapter, Reference.read(released, chapter.folder), [])
+            for item in mine:
+                if item.path is None or known[item]:
+                    self._tell(result, known[item] or self._failed(item, _Done(problem=item.problem or "")))
+            tasks = {self._task(item, released): item for item in to_run}
+            for task, done in run(list(tasks)):
+                self._tell(result, self._settled(tasks[task], done, basis))
         result.outcomes.sort(key=lambda outcome: outcome.submission.student)
         result.scores = self.book.scores(chapter)
         keys = {outcome.submission.student: outcome.key for outcome in result.outcomes if outcome.key}
@@ -268,18 +268,20 @@ class _Grading:
             item.student, item.chapter.folder, item.path, released, source, checked, self.folder.records, self.again
         )
 
-    def _run(self, tasks: list[_Task]) -> Iterable[tuple[_Task, Any]]:
-        if not tasks:
-            return
-        if not self.jobs:
-            with make_runner(self.book.runner, self.book.fewer_walls) as runner:
-                yield from ((task, check_and_run(runner, task)) for task in tasks)
-            return
+    @contextlib.contextmanager
+    def _workers(self, count: int) -> Iterator[Callable[[list[_Task]], Iterable[tuple[_Task, Any]]]]:
+        """What runs tasks; for `count` of them, in processes that start now."""
         make = functools.partial(make_runner, self.book.runner, self.book.fewer_walls)
-        limits = Limits()
-        longest = limits.wall(limits.submission_seconds) + 120
-        with Pool[_Task](min(self.jobs, len(tasks)), make, check_and_run, longest) as pool:
-            yield from pool.run(tasks)
+        if not count:
+            yield lambda tasks: ()
+        elif not self.jobs:
+            yield lambda tasks: _run_here(make, tasks)
+        else:
+            limits = Limits()
+            longest = limits.wall(limits.submission_seconds) + 120
+            with Pool[_Task](min(self.jobs, count), make, check_and_run, longest) as pool:
+                pool.warm_up()
+                yield pool.run
 
     # ---------------------------------------------------------------------------------------------- state
 
@@ -307,6 +309,12 @@ class _Grading:
 
 
 # -------------------------------------------------------------------------------------------------- in workers
+
+
+def _run_here(make: Callable[[], Runner], tasks: list[_Task]) -> Iterator[tuple[_Task, _Done]]:
+    with make() as runner:
+        for task in tasks:
+            yield task, check_and_run(runner, task)
 
 
 def check_and_run(runner: Runner, task: _Task) -> _Done:

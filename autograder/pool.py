@@ -60,6 +60,11 @@ class Pool(Generic[Task]):
             worker.end(_GRACE)
         self._workers.clear()
 
+    def warm_up(self) -> None:
+        """Start the processes, which then make their contexts while the caller gets the tasks ready."""
+        while len(self._workers) < self._jobs:
+            self._workers.append(_Worker(self._spawn, self._make, self._work))
+
     def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Any]]:
         """(task, result or `Failure`) in the order in which they finish."""
         waiting = deque(tasks)
@@ -140,7 +145,14 @@ def _serve(channel: connection.Connection, make: Callable, work: Callable) -> No
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
     with contextlib.ExitStack() as stack:
         context: Any = None
-        ready = settled = False
+        failed: Failure | None = None
+        settled = False
+        try:
+            context = stack.enter_context(make())
+        except KeyboardInterrupt:
+            return
+        except Exception as error:
+            failed = Failure(str(error), setup=True)
         while True:
             try:
                 task = channel.recv()
@@ -149,10 +161,7 @@ def _serve(channel: connection.Connection, make: Callable, work: Callable) -> No
             if task is None:
                 return
             try:
-                if not ready:
-                    context = stack.enter_context(make())
-                    ready = True
-                answer = work(context, task)
+                answer = failed or work(context, task)
                 if not settled:  # what the first task imported stays for good: no need to look through it again
                     gc.collect()
                     gc.freeze()
@@ -162,8 +171,7 @@ def _serve(channel: connection.Connection, make: Callable, work: Callable) -> No
             except Exception as error:  # the task fails, the worker goes on
                 where = traceback.extract_tb(error.__traceback__)[-1]
                 place = f"{os.path.basename(where.filename)}:{where.lineno}"
-                text = f"{type(error).__name__}: {error} ({place})" if ready else str(error)
-                answer = Failure(text, setup=not ready)
+                answer = Failure(f"{type(error).__name__}: {error} ({place})")
             try:
                 channel.send(answer)
             except OSError:

@@ -529,6 +529,12 @@ def test_answered_checks_the_form_and_not_the_answer():
         assert failed.outcome == "wrong" and "the form of `answer`" in str(failed)
 
 
+@pytest.mark.parametrize(("options", "things"), [("abcd", "letters"), (("value", "norm"), "words")])
+def test_an_answer_of_the_wrong_form_is_told_which_form_is_meant(options, things):
+    failed = failure(lambda e: e.answered("Norm", "answer", options=options))
+    assert f"the answer is one of the {things}, in quotes" in str(failed)
+
+
 # --------------------------------------------------------------------------------------- hidden expectations
 
 
@@ -800,7 +806,7 @@ def test_the_short_way_never_accepts_what_the_long_way_refuses(got, want):
     a, b = np.array([1.0, got]), np.array([1.0, want])
     if plainly_close(a, b, 1e-7, 1e-9):
         assert difference(a, b, 1e-7, 1e-9) is None
-    assert not plainly_close(a, b.astype(np.float32), 1e-7, 1e-9)
+    assert not plainly_close(a, b.astype(np.complex128), 1e-7, 1e-9)
     assert not plainly_close(a, b[None], 1e-7, 1e-9)
     assert not plainly_close(list(a), b, 1e-7, 1e-9)
 

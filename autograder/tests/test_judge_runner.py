@@ -164,16 +164,14 @@ def test_a_test_sees_the_names_as_they_were_at_its_place():
 def test_outputs_are_sealed_before_any_hidden_input_crosses():
     spy = """
 import os
-log = []
+log, seen = [], os.environ["TMPDIR"] + "/seen"
 def double(x):
     log.append(repr(x))
-    open("/tmp/seen", "a").write(repr(x))
+    open(seen, "a").write(repr(x))
     print("seen", repr(x))
     return 2 * x
 """
-    tell = plain(
-        "import os\nprint('log', log)\nprint(open('/tmp/seen').read() if os.path.exists('/tmp/seen') else 'none')"
-    )
+    tell = plain("print('log', log)\nprint(open(seen).read() if os.path.exists(seen) else 'none')")
     handed_in = notebook(*with_answers(SOURCE, ex1_double=spy).cells, tell)
     record = judged(handed_in, SOURCE)
     assert record.points == 8

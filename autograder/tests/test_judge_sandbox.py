@@ -103,10 +103,13 @@ def test_writing_elsewhere_is_refused(names, place):
 
 
 def test_scratch_is_private_and_empty(names):
-    assert names["write"]("/tmp/mine") == "done" and names["write"]("here") == "done"
-    assert not Path("/tmp/mine").exists()
+    scratch = names["value"]("os.environ['TMPDIR']")
+    mine = f"{scratch}/mine-{os.getpid()}"
+    assert names["write"](mine) == "done" and names["write"]("here") == "done"
+    assert not Path(mine).exists()
     with student(PROBE) as other:
-        assert other["value"]("sorted(os.listdir('/tmp'))") == ["work"] and other["value"]("os.listdir('.')") == []
+        assert other["value"]("sorted(os.listdir(os.environ['TMPDIR']))") == ["work"]
+        assert other["value"]("os.listdir('.')") == []
 
 
 def test_the_network_is_refused(names):
@@ -229,8 +232,8 @@ def test_a_disk_bomb_is_bounded(tmp_path):
     limits = PATIENT.with_(scratch=20 << 20, file_size=8 << 20)
     code = """
 import os
-written, errors = 0, set()
-for folder in ("/tmp", "/dev/shm"):
+written, errors, scratch = 0, set(), os.environ["TMPDIR"]
+for folder in (scratch, "/dev/shm"):
     for i in range(20):
         try:
             with open(f"{folder}/f{i}", "wb") as f:
@@ -238,10 +241,10 @@ for folder in ("/tmp", "/dev/shm"):
                     written += f.write(bytes(1 << 20))
         except OSError as error:
             errors.add(error.errno)
-total = sum(os.path.getsize(f"{d}/{n}") for d in ("/tmp", "/dev/shm") for n in os.listdir(d))
+total = sum(os.path.getsize(f"{d}/{n}") for d in (scratch, "/dev/shm") for n in os.listdir(d))
 files = 0
 try:
-    for files in range(10**6): open(f"/tmp/work/{files}", "x").close()
+    for files in range(10**6): open(f"{scratch}/work/{files}", "x").close()
 except OSError: pass
 """
     with student(code, limits) as names:

@@ -102,8 +102,9 @@ show(fig, "What you will build. Left: a graph with values (blue, above) and grad
 # it. A check says what it expected, what came and the likely cause. Exercises may be left open: later checks
 # that do not need them still run. After handing in, more inputs are tried than the visible checks show.
 #
-# **Notation** in all chapters: a batch is a matrix of rows, $X$ `[N, d_in]` with one example a row; weights
-# are $W$ `[d_in, d_out]`; $Y = XW + b$. `dy` stands for $\partial\mathcal L/\partial y$, the derivative of
+# **Notation**: a batch is a matrix of rows, $X$ `[N, d_in]` with one example a row, here and in all chapters.
+# In this one, where you write the layers, weights are $W$ `[d_in, d_out]` and $Y = XW + b$; PyTorch's layers hold
+# the transpose, `[d_out, d_in]`, and so do the chapters that use them. `dy` stands for $\partial\mathcal L/\partial y$, the derivative of
 # the loss $\mathcal L$ with respect to `y`; it always has the shape of `y`.
 
 # %% [markdown]
@@ -2999,8 +3000,8 @@ def count_linear_pieces(Ws: list, bs: list, lo: float, hi: float) -> int:
 
     Ws:  weight matrices [1, m1], [m1, m2], ..., [mL, 1];  bs: biases [m1], ..., [1]
     ReLU follows every layer but the last. Neighbouring pieces count as one if their slopes differ by at most
-    1e-9 times the larger of the two absolute slopes, or by at most 1e-12.
-    Raises ValueError if lo >= hi.
+    1e-9 times the larger of the two absolute slopes, or by at most 1e-12; knots closer to each other or to an
+    end than 1e-12 (hi - lo) are one point, rounded differently. Raises ValueError if lo >= hi.
     """
     ### BEGIN SOLUTION
     if lo >= hi:
