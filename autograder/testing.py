@@ -28,6 +28,7 @@ import importlib
 import inspect
 import io
 import signal
+import textwrap
 import threading
 import time
 import warnings
@@ -154,7 +155,7 @@ class PlainKernel:
     def ship(self, source: str, name: str) -> Any:
         """Run `source` here, in a namespace of its own."""
         namespace: dict[str, Any] = {"__name__": "shipped"}
-        exec(compile(inspect.cleandoc(source), f"<shipped {name}>", "exec"), namespace)
+        exec(compile(textwrap.dedent(source), f"<shipped {name}>", "exec"), namespace)
         if name not in namespace:
             raise LookupError(f"the shipped source defines no {name!r}")
         return namespace[name]

@@ -264,6 +264,11 @@ def test_a_proxy_gets_the_whole_call():
 # ---------------------------------------------------------------------------------------------------- ship
 
 
+@pytest.mark.parametrize("source", ["def f(x):\n    return 2 * x\n", "\n    def f(x):\n        return 2 * x\n    "])
+def test_shipped_source_may_begin_with_code_or_be_indented(source):
+    assert ship(source, "f")(3) == 6
+
+
 def test_shipped_code_runs_in_a_namespace_of_its_own():
     identity = ship(
         """
