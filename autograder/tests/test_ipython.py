@@ -21,6 +21,10 @@ CELLS = {
     "stub class": "class Engine:\n    # YOUR CODE HERE\n    raise NotImplementedError()",
     "stub answer": "answer = None\n# YOUR CODE HERE\nraise NotImplementedError()",
     "call": "grad(3.0)",
+    "stopped": "slopes, table = [grad(3.0)], {}",
+    "after stopped": "total = sum(slopes)",
+    "two after": "def twice():\n    return 2 * total\ntwice()",
+    "unknown name": "print(nowhere)",
     "open": "with check('Exercise 1') as expect:\n    expect.close(grad(1.0), 2.0, 'the slope')",
     "open class": "with check('Exercise 2') as expect:\n    expect.close(Engine(1.0), 2.0, 'the value')",
     "open answer": "with check('Question 1') as expect:\n    expect.answered(answer, 'answer')",
@@ -126,8 +130,17 @@ def test_an_open_exercise_that_is_run_is_one_sentence(student, name, what):
     assert text == f"{what} is still open: {advice}"
 
 
+@pytest.mark.parametrize(("name", "missing"), [("after stopped", "slopes"), ("two after", "total")])
+def test_a_cell_after_one_that_stopped_names_the_open_exercise(student, name, missing):
+    output, text = error(student[name])
+    assert output.ename == "NameError"
+    cause = "the cell that makes it stopped, because `grad` is still open."
+    assert text == f"`{missing}` does not exist yet: {cause}"
+
+
 def test_other_exceptions_keep_the_usual_traceback(student):
-    for name, ename in (("other error", "KeyError"), ("other open", "NotImplementedError")):
+    names = (("other error", "KeyError"), ("other open", "NotImplementedError"), ("unknown name", "NameError"))
+    for name, ename in names:
         output, text = error(student[name])
         assert output.ename == ename
         assert "Traceback (most recent call last)" in text and "----> 1" in text

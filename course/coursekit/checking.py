@@ -279,7 +279,8 @@ class Expect(Report):
         if options is not None and not (type(value) is str and value in list(options)):
             listed = ", ".join(repr(option) for option in options)
             rows = self.expected(f"one of {listed}", describe(value))
-            self.wrong(f"the form of `{name}`", rows, "the answer is one of the letters, in quotes")
+            things = "letters" if all(len(option) == 1 for option in options) else "words"
+            self.wrong(f"the form of `{name}`", rows, f"the answer is one of the {things}, in quotes")
         if kind is not None and not is_kind(value, kind):
             wanted = {"number": "a number", "numbers": "a tuple of numbers", "text": "a text in quotes"}[kind]
             self.wrong(f"the form of `{name}`", self.expected(wanted, describe(value)))

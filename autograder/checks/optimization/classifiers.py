@@ -171,10 +171,20 @@ _GRADIENT = {
 }
 
 
+# the loss of exercise 1 may be used: a slip in it costs its own points only
+_STAND_IN_LOSS = """
+    import torch
+
+    def bce_with_logits(z, y):
+        return torch.nn.functional.binary_cross_entropy_with_logits(z, y)
+"""
+
+
 def logistic_grad(student):
     """Hidden test of `logistic_grad(X, y, w, b) -> (loss, gw, gb)`, written without autograd."""
+    replacing = {"bce_with_logits": ship(_STAND_IN_LOSS, "bce_with_logits")}
     with hidden("Exercise 2: the logistic gradient") as expect:
-        probe = Probe(expect, student, "X y w b", forbidden=_AUTOGRAD, time_limit=10.0)
+        probe = Probe(expect, student, "X y w b", forbidden=_AUTOGRAD, replacing=replacing, time_limit=10.0)
         cases = [((n, m), 1.0) for n, m in ((7, 3), (1, 4), (5, 1), (6, 2))]
         cases += [((4, 3), 300.0), ((5, 2), 1000.0), ((4, 3), 1e4)]
         for (n, m), scale in cases:

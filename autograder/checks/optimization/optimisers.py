@@ -178,7 +178,7 @@ def sgd_momentum(SGD):
 
 def sgd_nesterov(SGD):
     """Hidden test of `SGD(params, lr, momentum, nesterov=True)`."""
-    hint = "phi - mu * v_old + (1 + mu) * v_new, with v_new = mu * v_old - lr * g as in the heavy ball"
+    hint = "psi - mu * v_old + (1 + mu) * v_new, with v_new = mu * v_old - lr * g as in the heavy ball"
     with hidden("Exercise 8: Nesterov momentum") as expect:
         driver = Driver(expect, SGD, descents.sgd)
         expect.case("lr 0.1, momentum 0.9, the first step for the gradient 1")

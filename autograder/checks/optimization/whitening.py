@@ -181,7 +181,7 @@ def whitener_standardize(Whitener):
 
 def whitener_pca(Whitener):
     """Hidden test of `Whitener("pca")`."""
-    hint = "project the centred data on the eigenvectors (columns of E), then divide by sqrt(eigenvalue + eps)"
+    hint = "project the centred data on the eigenvectors (columns of Q), then divide by sqrt(eigenvalue + eps)"
     order = "the components of LARGEST variance come first: eigh sorts its eigenvalues ascending"
     with hidden("Exercise 4: PCA whitening") as expect:
         X = _data()
@@ -206,7 +206,7 @@ def whitener_pca(Whitener):
 
 def whitener_zca(Whitener):
     """Hidden test of `Whitener("zca")`."""
-    hint = "ZCA is PCA whitening turned back: E (D + eps)^(-1/2) E^T (x - mean)"
+    hint = "ZCA is PCA whitening turned back: Q (Lambda + eps)^(-1/2) Q^T (x - mean)"
     with hidden("Exercise 4: ZCA whitening") as expect:
         X = _data()
         expect.case("4000 rows of 6 correlated features, eps=0")

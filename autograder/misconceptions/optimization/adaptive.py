@@ -32,7 +32,7 @@ MISCONCEPTIONS = [
     _rmsprop(
         "sum-like-adagrad",
         (_RMS_V, "v.add_(p.grad**2)"),
-        says="three steps with beta = 0.5",
+        says="three steps with beta = 0.75",
         hint="RMSprop averages: the past fades with beta, the new square counts 1 - beta.",
     ),
     _rmsprop(
@@ -50,7 +50,7 @@ MISCONCEPTIONS = [
     _rmsprop(
         "starts-at-the-first-square",
         (_RMS_V, "v.copy_(p.grad**2) if not v.any() else " + _RMS_V),
-        says="three steps with beta = 0.5",
+        says="three steps with beta = 0.75",
         hint="v starts at zero. (Starting at the first square is a cure for that, but not the rule asked for.)",
     ),
     _rmsprop(
@@ -60,13 +60,13 @@ MISCONCEPTIONS = [
             'self.t = getattr(self, "t", 0) + 1\n'
             "            p.sub_(self.lr * p.grad / ((v / (1 - self.beta**self.t)).sqrt() + self.eps))",
         ),
-        says="three steps with beta = 0.5",
+        says="three steps with beta = 0.75",
         hint="The bias correction belongs to Adam; RMSprop has none.",
     ),
     _rmsprop(
         "gradient-cut-in-place",
         (_RMS_V, "v.mul_(self.beta).add_((1 - self.beta) * p.grad.pow_(2))"),
-        says="three steps with beta = 0.5",
+        says="three steps with beta = 0.75",
         hint="`pow_` squares the caller's gradient itself. Write p.grad**2.",
     ),
     _rmsprop(

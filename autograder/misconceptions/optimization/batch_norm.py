@@ -221,7 +221,7 @@ MISCONCEPTIONS = [
             f"            {_FROZEN}\n            if len(x) > 1:\n"
             "                self.running_mean.lerp_(x.detach().mean(dim=0), self.momentum)\n",
         ),
-        says="one example, alone and in a batch",
+        says="the running statistics are used, and not updated",
         hint="Evaluation changes nothing in the layer.",
     ),
     _eval(
@@ -249,7 +249,7 @@ MISCONCEPTIONS = [
             "            mean = self.running_mean\n"
             "            var = x.var(dim=0, correction=0) if len(x) > 1 else self.running_var\n",
         ),
-        says="one example, alone and in a batch",
+        says="the running statistics are used, and not updated",
         hint="Both mean and variance come from the buffers in evaluation.",
     ),
     _eval(

@@ -32,6 +32,13 @@ MISCONCEPTIONS = [
         hint="A unit fires if W x + b > 0: to fire from 0.5 on, b must be -0.5.",
     ),
     _xor(
+        "cuts-through-the-points",
+        ("torch.tensor([-0.5, -1.5])", "torch.tensor([-1.0, -2.0])"),
+        ("b2 = torch.tensor(-0.5)", "b2 = torch.tensor(-1.0)"),
+        says="step(0) is 0",
+        hint="These thresholds fit a step that fires AT 0; this one fires above it: put the cuts between the values.",
+    ),
+    _xor(
         "both-hidden-units-alike",
         ("torch.tensor([-0.5, -1.5])", "torch.tensor([-0.5, -0.5])"),
         says="the outputs for (0,0), (0,1), (1,0), (1,1)",

@@ -143,7 +143,7 @@ MISCONCEPTIONS = [
     _stats(
         "averaged-over-the-features",
         ("h.std(correction=0)", "h.std(dim=0, correction=0).mean()"),
-        says="mean, std and rms of the input",
+        says="the standard deviation of the input",
         hint="One standard deviation over all entries, not the mean of one per feature.",
     ),
     _stats(
@@ -170,13 +170,19 @@ MISCONCEPTIONS = [
     _stats(
         "mean-square-without-root",
         ("h.pow(2).mean().sqrt()", "h.pow(2).mean()"),
-        says="mean, std and rms of the input",
+        says="the root of the MEAN of x^2",
         hint="Root mean square: the root is missing.",
+    ),
+    _stats(
+        "norm-for-rms",
+        ("h.pow(2).mean().sqrt()", "h.norm()"),
+        says="a norm is the root of the sum",
+        hint="The root MEAN square: the norm grows with the number of entries.",
     ),
     _stats(
         "rms-around-the-mean",
         ("h.pow(2).mean().sqrt()", "(h - h.mean()).pow(2).mean().sqrt()"),
-        says="mean, std and rms of the input",
+        says="the root of the MEAN of x^2",
         hint="Around the mean this is the standard deviation again; rms squares the entries themselves.",
     ),
     _stats(

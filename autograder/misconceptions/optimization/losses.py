@@ -42,6 +42,15 @@ MISCONCEPTIONS = [
         hint="exp(1000) is infinite. Subtracting the row's largest logit changes nothing in the result.",
     ),
     _log_softmax(
+        "logarithm-of-the-shifted-softmax",
+        (
+            "return shifted - shifted.exp().sum(dim=-1, keepdim=True).log()",
+            "return (shifted.exp() / shifted.exp().sum(dim=-1, keepdim=True)).log()",
+        ),
+        says="never take the logarithm of f itself",
+        hint="The shift saves exp from overflowing, but f itself becomes 0 and has no logarithm.",
+    ),
+    _log_softmax(
         "shifted-by-the-mean",
         (_SHIFT, "h.detach().mean(dim=-1, keepdim=True)"),
         says="subtract the largest entry of each ROW first",

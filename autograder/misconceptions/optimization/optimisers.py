@@ -31,6 +31,12 @@ MISCONCEPTIONS = [
         hint="The gradient points uphill: v = momentum * v MINUS lr * g.",
     ),
     _momentum(
+        "name-bound-anew",
+        (_MOVE, "p = p + ((1 + mu) * v - mu * before if self.nesterov else v)"),
+        says="only names a new tensor",
+        hint="`p = p + v` makes a new tensor and calls it p; the parameter stays where it was: use p.add_(v).",
+    ),
+    _momentum(
         "velocity-forgotten",
         (_V, "v.copy_(-self.lr * p.grad)"),
         says="three steps with momentum 0.5",
@@ -101,19 +107,19 @@ MISCONCEPTIONS = [
     _nesterov(
         "new-velocity-twice",
         (_MOVE, "p.add_((1 + mu) * v - mu * v if self.nesterov else v)"),
-        says="phi - mu * v_old + (1 + mu) * v_new",
+        says="psi - mu * v_old + (1 + mu) * v_new",
         hint="Subtract mu times the OLD velocity: keep a copy before you update it.",
     ),
     _nesterov(
         "old-velocity-not-subtracted",
         (_MOVE, "p.add_((1 + mu) * v if self.nesterov else v)"),
-        says="phi - mu * v_old + (1 + mu) * v_new",
+        says="psi - mu * v_old + (1 + mu) * v_new",
         hint="The parameters stand at the shifted point already: take the old shift mu * v_old back.",
     ),
     _nesterov(
         "old-velocity-is-an-alias",
         ("before = v.clone()", "before = v"),
-        says="phi - mu * v_old + (1 + mu) * v_new",
+        says="psi - mu * v_old + (1 + mu) * v_new",
         hint="`before = v` is the same tensor, and v is changed in place: clone it.",
     ),
     _nesterov(
@@ -125,19 +131,19 @@ MISCONCEPTIONS = [
     _nesterov(
         "looks-ahead-with-the-old-velocity",
         (_MOVE, "p.add_(v + mu * (before - v) if self.nesterov else v)"),
-        says="phi - mu * v_old + (1 + mu) * v_new",
+        says="psi - mu * v_old + (1 + mu) * v_new",
         hint="The look-ahead goes along the new velocity, and the old shift is taken back.",
     ),
     _rprop(
         "times-the-gradient",
         ("p.sub_(size * sign)", "p.sub_(size * p.grad)"),
-        says="the size of the gradient plays no role",
+        says="steps for three gradients of one sign",
         hint="Rprop uses the sign of the gradient only; its size is what it wants to be independent of.",
     ),
     _rprop(
         "factors-exchanged",
         ("slower, faster = self.etas", "faster, slower = self.etas"),
-        says="the size of the gradient plays no role",
+        says="steps for three gradients of one sign",
         hint="Grow (1.2) while the sign stays, shrink (0.5) when it changes.",
     ),
     _rprop(
@@ -151,9 +157,15 @@ MISCONCEPTIONS = [
         hint="torch's version skips the step after a change of sign; the exercise always steps.",
     ),
     _rprop(
+        "last-sign-never-kept",
+        ("            last.copy_(sign)\n", ""),
+        says="is the last sign remembered",
+        hint="The comparison is always with the start, so that no step size ever changes: keep the sign.",
+    ),
+    _rprop(
         "never-clamped",
         ("            size.clamp_(*self.step_sizes)\n", ""),
-        says="clamp it",
+        says="clamp the step sizes",
         hint="Step sizes stay between the two bounds.",
     ),
     _rprop(

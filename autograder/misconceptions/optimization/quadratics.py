@@ -101,6 +101,15 @@ MISCONCEPTIONS = [
         hint="Q z is the distance from the minimum: add w_star.",
     ),
     _closed(
+        "eigenvectors-taken-for-rows",
+        (
+            "eigenvalues, Q = torch.linalg.eigh(A)",
+            "eigenvalues, Q = torch.linalg.eigh(A)[0], torch.linalg.eigh(A)[1].T",
+        ),
+        says="into the COLUMNS of Q",
+        hint="eigh puts one eigenvector into each column of Q. (With a 2 x 2 matrix the slip may not show.)",
+    ),
+    _closed(
         "rotated-the-wrong-way",
         ("z = Q.T @ (w0 - w_star)", "z = Q @ (w0 - w_star)"),
         ("w_star + Q @", "w_star + Q.T @"),
@@ -289,7 +298,7 @@ MISCONCEPTIONS = [
             "if bool((eigenvalues > 0).all()):",
             "if bool((eigenvalues >= 0).all()):",
         ),
-        says="a zero eigenvalue leaves it undecided",
+        says="any zero eigenvalue",
         hint="Where the curvature is zero the second derivative does not decide: x^4 and -x^4 look alike.",
     ),
     _point(

@@ -56,13 +56,13 @@ MISCONCEPTIONS = [
     _forward(
         "no-relu-inside-the-branch",
         ("self.fc2(torch.relu(self.fc1(x)))", "self.fc2(self.fc1(x))"),
-        says="against inp, relu, the blocks, out",
+        says="the output of two blocks",
         hint="Two linear layers without a ReLU between them are one linear layer.",
     ),
     _forward(
         "no-relu-behind-inp",
         ("x = torch.relu(self.inp(x))", "x = self.inp(x)"),
-        says="against inp, relu, the blocks, out",
+        says="relu comes after inp",
         hint="inp is followed by a ReLU.",
     ),
     _forward(
@@ -83,7 +83,7 @@ MISCONCEPTIONS = [
             "for block in self.blocks:\n            x = block(x)",
             "for block in self.blocks[:-1]:\n            x = block(x)",
         ),
-        says="against inp, relu, the blocks, out",
+        says="the output of two blocks",
         hint="All n_blocks blocks are passed.",
     ),
     _init(
@@ -101,6 +101,15 @@ MISCONCEPTIONS = [
         ("block.fc2.weight.mul_(factor)", '(block.fc1 if branch_init == "zero" else block.fc2).weight.mul_(factor)'),
         says="fc1 must not be zero",
         hint="Zero the LAST layer of the branch: its own gradient is not zero, so it starts to learn at once.",
+    ),
+    _init(
+        "blocks-in-a-plain-list",
+        (
+            "nn.ModuleList(ResidualBlock(width, skip) for _ in range(n_blocks))",
+            "[ResidualBlock(width, skip) for _ in range(n_blocks)]",
+        ),
+        says="nn.ModuleList",
+        hint="Layers in a plain list are invisible to parameters(), modules() and to(device): nothing trains them.",
     ),
     _init(
         "divided-by-n-not-its-root",

@@ -127,6 +127,12 @@ MISCONCEPTIONS = [
         hint="A misspelt kind would train with a constant rate: refuse it.",
     ),
     _value(
+        "clamp-without-underscore",
+        ("p.grad.clamp_(-g_max, g_max)", "p.grad.clamp(-g_max, g_max)"),
+        says="with the underscore",
+        hint="clamp returns a new tensor, which nobody keeps; clamp_ changes the gradient in place.",
+    ),
+    _value(
         "upper-side-only",
         ("p.grad.clamp_(-g_max, g_max)", "p.grad.clamp_(max=g_max)"),
         says="the gradient (-7) clipped at 1",

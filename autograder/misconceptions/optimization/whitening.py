@@ -115,7 +115,7 @@ MISCONCEPTIONS = [
             "self.forward, self.backward = axes.T[:, : len(scale)] / scale, (axes * scale).T",
         ),
         says="the covariance of the whitened points",
-        hint="E^T x for a column x is x E for a row x: the eigenvectors are the columns of E.",
+        hint="Q^T x for a column x is x Q for a row x: the eigenvectors are the columns of Q.",
     ),
     _pca(
         "rotated-but-not-scaled",
@@ -153,14 +153,14 @@ MISCONCEPTIONS = [
             "            self.forward, self.backward = self.forward @ axes.T, axes @ self.backward\n",
             "            pass\n",
         ),
-        says="multiply by E once more",
-        hint="ZCA turns the whitened data back to the original axes: multiply by E once more.",
+        says="multiply by Q once more",
+        hint="ZCA turns the whitened data back to the original axes: multiply by Q once more.",
     ),
     _zca(
         "turned-the-wrong-way-back",
         ("self.forward @ axes.T, axes @ self.backward", "self.forward @ axes, axes.T @ self.backward"),
         says="the covariance of x0 with z1 against that of x1 with z0",
-        hint="Back from eigen-coordinates is E: for rows, multiply by E^T from the right.",
+        hint="Back from eigen-coordinates is Q: for rows, multiply by Q^T from the right.",
     ),
     _zca(
         "root-of-the-covariance-not-inverted",
