@@ -152,9 +152,9 @@ def _ours(folder: Path, chapter: Chapter, class_: list[NotebookNode], jobs: int)
             "CPU s a submission, test cells in the judge": sum(r.judge_cpu for r in records) / count,
             "wall s from request to record, median": sorted(r.seconds for r in records)[count // 2],
             "MB of a student's processes at most": max(r.memory for r in records) / 1e6,
-            "points of the class, share of all": sum(r.points for r in records)
-            / max(sum(r.max_points for r in records), 1e-9),
         }
+        if most := sum(r.max_points for r in records):
+            first.extra["points of the class, share of all"] = sum(r.points for r in records) / most
     return first, again
 
 
