@@ -73,8 +73,8 @@ show(fig, "Seven optimisers, 200 steps each, from the dot towards the star at th
 # | Experiments A, B, C | 6 | ★☆☆ | 20 min |
 # | Questions | 6 | ★☆☆ | 15 min |
 #
-# About 7½ hours in all; parts 0 to 3 make a first evening. Running everything takes one to two minutes on a
-# laptop, and no single cell more than about half a minute.
+# About 7½ hours in all; parts 0 to 3 make a first evening. Running everything takes about two minutes on a
+# laptop, up to five on an old or busy one; the longest cell, in experiment B, takes a third of it.
 
 # %% [markdown]
 # **What you need to know**: the gradient of a function of several variables, products of matrices,
@@ -1314,7 +1314,7 @@ for i, (name, history) in enumerate(runs_a.items()):
     style = line_style(i) | {"marker": ""}
     Z = inputs[name][0]
     eigenvalues = torch.linalg.eigvalsh(Z.T @ Z / len(Z)).flip(0)[:400]
-    left.loglog(range(1, len(eigenvalues) + 1), eigenvalues.clamp(min=1e-6), label=f"{eigenvalues[0]:.2g}", **style)
+    left.loglog(range(1, len(eigenvalues) + 1), eigenvalues.clamp(min=1e-6), label=f"{name}: {eigenvalues[0]:.2g}", **style)
     history.plot(right, "loss", label=f"{name}: {history.last('acc'):.3f}", **style)
 left.set(title="eigenvalues of the input (largest in the legend)", xlabel="index", ylim=(1e-4, 300))
 left.set_ylabel("eigenvalue of $Z^TZ/N$")
@@ -1355,8 +1355,8 @@ hidden.experiment_conditioning(cross_entropy, Whitener)
 # %% [markdown]
 # <details><summary>What happened, version by version</summary>
 #
-# - *Centring* alone nearly halves the loss: the mean digit is one huge eigenvalue, almost eight times the next,
-#   and it alone had dictated the step.
+# - *Centring* alone nearly halves the loss: the mean digit is one huge eigenvalue, about eight times the next, and
+#   it alone had dictated the step.
 # - *Standardising* gains nothing over that here. It blows up the pixels at the rim, which are almost always
 #   black: all eigenvalues grow, the largest too.
 # - *PCA and ZCA* flatten the spectrum, so they may step several times as far. ZCA is not better *because*
@@ -1830,7 +1830,8 @@ ax.axhline(1 / math.pi, color="black", linestyle=":", linewidth=1, label="unrela
 ax.set(title="ReLU layers: cosine of two digits", xlabel="layer", ylabel="mean cosine", ylim=(0, 1.02))
 ax.legend(loc="center right")
 show(fig, "Without batch norm the cosine between any two digits tends to 1: one direction for all. With it any two "
-    "digits soon are as different as unrelated signals, two sevens too: kept apart, but not sorted.")
+    "digits are as different as unrelated signals, and after ten layers two sevens hardly more alike than a seven "
+    "and a one: kept apart, but not sorted.")
 
 # %% [markdown]
 # ## 7 Residual connections
@@ -2937,7 +2938,7 @@ for i, (name, path) in enumerate(runs.items()):
     axes[3].semilogy(path.norm(dim=2).mean(dim=1), **line_style(i) | {"marker": ""}, label=name)
 axes[3].set(title="distance to the minimum", xlabel="step")
 show(fig, "The noise floor. At a constant rate SGD keeps dancing around the star; a decaying rate or an average of the "
-    "weights stays closer to it (right: mean over 20 runs, same colours). The decaying rate pays with a slow approach.")
+    "weights stays closer to it (right: mean over 20 runs, same colours), though the average first has to forget the start.")
 
 # %% [markdown]
 # Is the learning rate sensible? Compare one update with the weights it changes,
@@ -3119,7 +3120,7 @@ def train_sigmoid(net, steps, label):
     return train(step, steps, evaluate=lambda i: {"acc": accuracy(net)}, label=label)
 
 
-steps_c = lab.pick(smoke=100, quick=1500, full=50_000)
+steps_c = lab.pick(smoke=100, quick=1000, full=50_000)
 fig, ax = figure(size=(6.4, 3.2))
 for i, (name, norm) in enumerate({"with your batch norm": BatchNorm1d, "without": None}.items()):
     history = train_sigmoid(sigmoid_net(norm), steps_c, name)
