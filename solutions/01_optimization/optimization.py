@@ -1314,7 +1314,8 @@ for i, (name, history) in enumerate(runs_a.items()):
     style = line_style(i) | {"marker": ""}
     Z = inputs[name][0]
     eigenvalues = torch.linalg.eigvalsh(Z.T @ Z / len(Z)).flip(0)[:400]
-    left.loglog(range(1, len(eigenvalues) + 1), eigenvalues.clamp(min=1e-6), label=f"{name}: {eigenvalues[0]:.2g}", **style)
+    index, label = range(1, len(eigenvalues) + 1), f"{name}: {eigenvalues[0]:.2g}"
+    left.loglog(index, eigenvalues.clamp(min=1e-6), label=label, **style)
     history.plot(right, "loss", label=f"{name}: {history.last('acc'):.3f}", **style)
 left.set(title="eigenvalues of the input (largest in the legend)", xlabel="index", ylim=(1e-4, 300))
 left.set_ylabel("eigenvalue of $Z^TZ/N$")
@@ -2938,7 +2939,8 @@ for i, (name, path) in enumerate(runs.items()):
     axes[3].semilogy(path.norm(dim=2).mean(dim=1), **line_style(i) | {"marker": ""}, label=name)
 axes[3].set(title="distance to the minimum", xlabel="step")
 show(fig, "The noise floor. At a constant rate SGD keeps dancing around the star; a decaying rate or an average of the "
-    "weights stays closer to it (right: mean over 20 runs, same colours), though the average first has to forget the start.")
+    "weights stays closer to it (right: mean over 20 runs, same colours), though the average first has to forget the "
+    "start.")
 
 # %% [markdown]
 # Is the learning rate sensible? Compare one update with the weights it changes,
