@@ -1453,15 +1453,21 @@ from autograder.checks import optimization as hidden
 hidden.init_scale(init_weight_)
 ### END HIDDEN TESTS
 
+# %% given="fill-parameter"
+def fill_parameter(init: Callable, scheme: str, seed: int) -> tuple[Tensor, Tensor]:
+    """What init returns for a Parameter [3, 4] of zeros, and what the Parameter holds afterwards."""
+    W = nn.Parameter(torch.zeros(3, 4))
+    returned = init(W, scheme, torch.Generator().manual_seed(seed))
+    return returned, W.detach().clone()
+
 # %% test="ex5-init-in-place-test" points=2 exercise_no=5
 with check("Exercise 5: in place, and reproducible") as expect:
-    W = nn.Parameter(torch.zeros(3, 4))
-    first = init_weight_(W, "he_normal", torch.Generator().manual_seed(7))
-    expect.true(abs(W.detach()).max() > 0, "W itself is as before",
+    first, W = fill_parameter(init_weight_, "he_normal", 7)
+    expect.true(abs(W).max() > 0, "W itself is as before",
         likely="a new tensor does not help the caller: fill W with W.normal_(...) or W.uniform_(...)")
     second = init_weight_(torch.empty(3, 4), "he_normal", torch.Generator().manual_seed(7))
     expect.shape(first, (3, 4), "what init_weight_ returns", likely="return W itself")
-    expect.equal(first.detach(), second, "two fillings with equally seeded generators",
+    expect.equal(W, second, "two fillings with equally seeded generators",
         likely="hand the generator on: W.normal_(mean, std, generator=generator)")
     expect.equal(init_weight_(torch.ones(3, 4), "zeros"), np.zeros((3, 4)), "the scheme zeros")
     expect.raises(ValueError, init_weight_, torch.empty(3, 4), "he", what='the unknown scheme "he"')
@@ -2645,6 +2651,12 @@ def minibatches(n: int, batch_size: int, generator: torch.Generator, drop_last: 
     return batches
     ### END SOLUTION
 
+# %% given="epochs-of"
+def epochs_of(minibatches: Callable, epochs: int, seed: int) -> list:
+    """The orders in which consecutive epochs visit 50 examples, one generator for all of them."""
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.cat(list(minibatches(50, 8, generator))).tolist() for _ in range(epochs)]
+
 # %% test="ex9-minibatches-test" points=2 exercise_no=9
 with check("Exercise 9: minibatches") as expect:
     generator = torch.Generator().manual_seed(0)
@@ -2653,11 +2665,10 @@ with check("Exercise 9: minibatches") as expect:
         likely="the last batch is what is left over")
     expect.equal(sorted(int(i) for batch in batches for i in batch), list(range(10)), "all indices of an epoch, sorted",
         likely="one permutation an epoch, cut into pieces: no example twice, none left out")
-    first, second = (torch.cat(list(minibatches(50, 8, generator))).tolist() for _ in range(2))
+    first, second = epochs_of(minibatches, 2, 3)
     expect.true(first != second and first != list(range(50)), "two epochs must come in two random orders",
         likely="a new torch.randperm(n, generator=generator) in every call")
-    again = [torch.cat(list(minibatches(50, 8, torch.Generator().manual_seed(3)))).tolist() for _ in range(2)]
-    expect.true(again[0] == again[1], "generators with the same seed must give the same order",
+    expect.true(epochs_of(minibatches, 2, 3) == [first, second], "generators with the same seed must give the same order",
         likely="hand the generator on: torch.randperm(n, generator=generator)")
     dropped = list(minibatches(10, 4, torch.Generator().manual_seed(0), drop_last=True))
     expect.equal([len(batch) for batch in dropped], [4, 4], "the sizes with drop_last=True")
