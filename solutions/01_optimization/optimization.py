@@ -2668,7 +2668,8 @@ with check("Exercise 9: minibatches") as expect:
     first, second = epochs_of(minibatches, 2, 3)
     expect.true(first != second and first != list(range(50)), "two epochs must come in two random orders",
         likely="a new torch.randperm(n, generator=generator) in every call")
-    expect.true(epochs_of(minibatches, 2, 3) == [first, second], "generators with the same seed must give the same order",
+    again = epochs_of(minibatches, 2, 3)
+    expect.true(again == [first, second], "generators with the same seed must give the same order",
         likely="hand the generator on: torch.randperm(n, generator=generator)")
     dropped = list(minibatches(10, 4, torch.Generator().manual_seed(0), drop_last=True))
     expect.equal([len(batch) for batch in dropped], [4, 4], "the sizes with drop_last=True")
