@@ -103,9 +103,10 @@ show(fig, "What you will build. Left: a graph with values (blue, above) and grad
 # that do not need them still run. After handing in, more inputs are tried than the visible checks show.
 #
 # **Notation**: a batch is a matrix of rows, $X$ `[N, d_in]` with one example a row, here and in all chapters.
-# In this one, where you write the layers, weights are $W$ `[d_in, d_out]` and $Y = XW + b$; PyTorch's layers hold
-# the transpose, `[d_out, d_in]`, and so do the chapters that use them. `dy` stands for $\partial\mathcal L/\partial y$, the derivative of
-# the loss $\mathcal L$ with respect to `y`; it always has the shape of `y`.
+# In this one, where you write the layers, weights are $W$ `[d_in, d_out]` and $Y = XW + b$; PyTorch's layers
+# hold the transpose, `[d_out, d_in]`, and so do the chapters that use them. `dy` stands for
+# $\partial\mathcal L/\partial y$, the derivative of the loss $\mathcal L$ with respect to `y`; it always has
+# the shape of `y`.
 
 # %% [markdown]
 # ## 0 Who is to blame?
