@@ -20,7 +20,6 @@ _FACTORIES = frozenset(
     ("arange", "as_tensor", "empty", "eye", "from_numpy", "full", "linspace", "logspace", "ones", "rand", "randint")
     + ("randn", "randperm", "tensor", "zeros")
 )
-)
 
 
 def hard_wired(cells: Iterable[SourceCell]) -> Iterator[str]:
