@@ -16,10 +16,10 @@ from collections.abc import Iterable, Iterator
 from autograder.source import SourceCell
 
 _NAMED = re.compile(r"(cpu|cuda|mps|xpu)(:\d+)?")
-_FACTORIES = frozenset(
-    ("arange", "as_tensor", "empty", "eye", "from_numpy", "full", "linspace", "logspace", "ones", "rand", "randint")
-    + ("randn", "randperm", "tensor", "zeros")
-)
+_FACTORIES = {
+    *("arange", "as_tensor", "empty", "eye", "from_numpy", "full", "linspace", "logspace", "ones", "rand"),
+    *("randint", "randn", "randperm", "tensor", "zeros"),
+}
 
 
 def hard_wired(cells: Iterable[SourceCell]) -> Iterator[str]:
