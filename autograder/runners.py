@@ -14,7 +14,6 @@ import functools
 import importlib.util
 import os
 import platform
-import re
 import subprocess
 import tempfile
 import time
@@ -27,13 +26,13 @@ from nbformat import NotebookNode
 
 from autograder.clean import Budget, clean_outputs, plain_text
 from autograder.judge.limits import Limits
+from autograder.judge.plan import checked_topics
 from autograder.judge.record import CellRun, Record, TestResult, content_key
 from autograder.threads import ONE_THREAD
 
 NAMES = ("judge", "plain")
 SKIP_TAG = "skip-execution"
 _VERSIONS = ("torch", "numpy", "ipykernel", "nbclient")
-_CHECKS = re.compile(r"autograder\.checks(?:\.| import )(\w+)")
 HEADLINES = {  # the end of the first line of coursekit's messages: the outcome that it names
     "not attempted yet": "open",
     "a name is missing": "missing",
@@ -177,7 +176,7 @@ def environment() -> str:
 
 def checks_text(source: NotebookNode) -> str:
     """The hidden-test modules that the source notebook's test cells import, as text."""
-    names = sorted({name for cell in source.cells for name in _CHECKS.findall(cell.source)})
+    names = checked_topics(source)
     here = Path(__file__).resolve().parent / "checks"
     files = [file for name in names for file in (here / f"{name}.py", *sorted((here / name).rglob("*.py")))]
     return "\n".join(f"{file.relative_to(here)}\n{file.read_text('utf-8')}" for file in files if file.exists())

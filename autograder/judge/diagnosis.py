@@ -11,7 +11,6 @@ a chapter once.
 from __future__ import annotations
 
 import importlib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +24,7 @@ from autograder.testing import by_value
 from autograder.variants import VariantError, Wrong, source_of
 
 from .limits import Limits
-from .plan import Step, grade_id_of, kind_of
+from .plan import Step, checked_topics, grade_id_of, kind_of
 from .process import Copy, JudgeFault, Process
 from .proxy import Gone, Link, Proxy
 from .testcell import run_test
@@ -34,7 +33,6 @@ MAX_STEPS = 300
 MAX_SECONDS = 3.0  # of the reference's test: longer ones (experiments) are not played again
 ENOUGH = 2  # inputs on which the wrong answer must show itself
 _PLAYED = {"name", "call", "observe", "operator", "get", "set", "item", "set item", "len", "float", "int", "ship"}
-_CHECKS = re.compile(r"autograder\.checks(?:\.|\s+import\s+)(\w+)")
 
 
 @dataclass(frozen=True)
@@ -270,7 +268,7 @@ def _source_cells(source: NotebookNode) -> list[SourceCell]:
 def _wrongs(source: NotebookNode) -> list[Wrong]:
     """The known wrong answers of the chapter whose hidden tests the source imports."""
     found: list[Wrong] = []
-    for name in sorted({n for cell in source.cells for n in _CHECKS.findall(cell.source)}):
+    for name in checked_topics(source):
         try:
             found += importlib.import_module(f"autograder.misconceptions.{name}").MISCONCEPTIONS
         except ModuleNotFoundError:

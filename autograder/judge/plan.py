@@ -7,12 +7,15 @@ nbgrader; trusted cells that are missing are put in after the one before them in
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from nbformat import NotebookNode
 
 from .record import content_key
+
+_CHECKS = re.compile(r"autograder\.checks(?:\.|\s+import\s+)(\w+)")
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,11 @@ class Step:
     source: str
     points: float = 0.0
     exercise: str | None = None  # of a test: the id of the exercise cell before it
+
+
+def checked_topics(source: NotebookNode) -> list[str]:
+    """The names under `autograder.checks` that the cells of a source notebook import."""
+    return sorted({name for cell in source.cells for name in _CHECKS.findall(cell.source)})
 
 
 def build_plan(notebook: NotebookNode, source: NotebookNode) -> tuple[list[Step], list[str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import re
 import time
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 SEED = 20_240_229
-_CHECKS = re.compile(r"autograder\.checks(?:\.|\s+import\s+)(\w+)")
 
 
 class Judge:
@@ -92,7 +90,9 @@ class Judge:
 
     def diagnosis(self, source: NotebookNode, limits: Limits) -> Diagnosis:
         """The diagnosis for a chapter, kept: its known wrong answers are played once."""
-        key = content_key(*(cell.source for cell in source.cells), repr(limits), _checks(source))
+        from autograder.runners import checks_text
+
+        key = content_key(*(cell.source for cell in source.cells), repr(limits), checks_text(source))
         if key not in self._diagnoses:
             self._diagnoses[key] = Diagnosis(source, self.fork, limits, SEED)
         return self._diagnoses[key]
@@ -155,11 +155,11 @@ def submission_key(notebook: NotebookNode | Path, source: NotebookNode | Path, l
 
 
 def _key(steps: list[Step], source: NotebookNode, limits: Limits) -> str:
-    from autograder.runners import environment
+    from autograder.runners import checks_text, environment
 
     trusted = [f"{cell.cell_type}\n{cell.get('id')}\n{cell.source}" for cell in source.cells]
     return content_key(
-        "judge", plan_key(steps), *trusted, "|", repr(limits), environment(), _own_code(), _checks(source)
+        "judge", plan_key(steps), *trusted, "|", repr(limits), environment(), _own_code(), checks_text(source)
     )
 
 
@@ -167,14 +167,6 @@ def _key(steps: list[Step], source: NotebookNode, limits: Limits) -> str:
 def _own_code() -> str:
     files = sorted(Path(__file__).resolve().parent.glob("*.py"))
     return content_key(*(file.read_bytes() for file in files))
-
-
-def _checks(source: NotebookNode) -> str:
-    """The hidden-test modules that the source's cells name, files or folders."""
-    names = sorted({name for cell in source.cells for name in _CHECKS.findall(cell.source)})
-    root = Path(__file__).resolve().parent.parent / "checks"
-    files = [file for name in names for file in (root / f"{name}.py", *sorted((root / name).glob("**/*.py")))]
-    return content_key(*(file.read_bytes() for file in files if file.is_file()))
 
 
 def _read(notebook: NotebookNode | Path) -> NotebookNode:
