@@ -25,6 +25,7 @@ from typing import Any, Protocol, Self
 from nbformat import NotebookNode
 
 from autograder.clean import Budget, clean_outputs, plain_text
+from autograder.course import CHAPTERS
 from autograder.judge.limits import Limits
 from autograder.judge.plan import checked_topics
 from autograder.judge.record import CellRun, Record, TestResult, content_key
@@ -175,10 +176,12 @@ def environment() -> str:
 
 
 def checks_text(source: NotebookNode) -> str:
-    """The hidden-test modules that the source notebook's test cells import, as text."""
-    names = checked_topics(source)
+    """The hidden-test modules that the source notebook's test cells import, and those they share, as text."""
     here = Path(__file__).resolve().parent / "checks"
-    files = [file for name in names for file in (here / f"{name}.py", *sorted((here / name).rglob("*.py")))]
+    chapters = {chapter.topic for chapter in CHAPTERS}
+    files = [file for file in sorted(here.glob("*.py")) if file.stem not in chapters]
+    for name in checked_topics(source):
+        files += [here / f"{name}.py", *sorted((here / name).rglob("*.py"))]
     return "\n".join(f"{file.relative_to(here)}\n{file.read_text('utf-8')}" for file in files if file.exists())
 
 

@@ -17,7 +17,7 @@ from coursekit.checking import hidden
 from coursekit.data import mnist
 from torch.nn import functional as F
 
-from autograder.checks.optimization.shared import same
+from autograder.checks.probe import same
 from autograder.testing import observe, ship
 
 _TIME_LIMIT = 90.0

@@ -12,7 +12,7 @@ import math
 import torch
 from coursekit.checking import hidden
 
-from autograder.checks.optimization.shared import CLOSE, Probe, dtype_name, same
+from autograder.checks.probe import CLOSE, Probe, dtype_name, same
 from autograder.testing import observe, ship
 
 # Finished initialisers would be the solution; normal_ and uniform_ are not.

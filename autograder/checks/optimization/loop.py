@@ -7,7 +7,7 @@ import math
 import torch
 from coursekit.checking import hidden
 
-from autograder.checks.optimization.shared import Probe, same
+from autograder.checks.probe import Probe, same
 from autograder.testing import observe, ship
 
 _F64 = torch.float64

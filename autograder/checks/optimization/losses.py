@@ -6,7 +6,7 @@ import torch
 from coursekit.checking import hidden
 from torch.nn import functional as F
 
-from autograder.checks.optimization.shared import CLOSE, SINGLE, Probe, dtype_name
+from autograder.checks.probe import CLOSE, SINGLE, Probe, dtype_name
 from autograder.testing import ship
 
 FORBIDDEN = (

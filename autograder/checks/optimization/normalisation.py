@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from coursekit.checking import hidden
 
-from autograder.checks.optimization.shared import here
+from autograder.checks.probe import here
 from autograder.testing import observe, ship
 
 FORBIDDEN = (

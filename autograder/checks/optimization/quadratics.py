@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from coursekit.checking import hidden
 
-from autograder.checks.optimization.shared import CLOSE, SINGLE, Probe, same
+from autograder.checks.probe import CLOSE, SINGLE, Probe, same
 
 
 def _rotation(seed: int, m: int) -> torch.Tensor:

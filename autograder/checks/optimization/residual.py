@@ -8,7 +8,7 @@ import torch
 from coursekit.checking import hidden
 from torch.nn import functional as F
 
-from autograder.checks.optimization.shared import CLOSE, SINGLE, dtype_name
+from autograder.checks.probe import CLOSE, SINGLE, dtype_name
 from autograder.testing import observe, ship
 
 _DRIVER = """

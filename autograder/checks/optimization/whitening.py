@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from coursekit.checking import hidden
 
-from autograder.checks.optimization.shared import same
+from autograder.checks.probe import same
 from autograder.testing import observe
 
 # float64; the variances of the data span a factor of 1000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.misconceptions.backprop._writing import wrongs_of
+from autograder.misconceptions.writing import wrongs_of
 
 _sigmoid = wrongs_of("ex5-sigmoid")
 _tanh = wrongs_of("ex5-tanh")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.misconceptions.backprop._writing import wrongs_of
+from autograder.misconceptions.writing import wrongs_of
 
 _dual = wrongs_of("ex4-dual")
 _functions = wrongs_of("ex4-dual-functions", "ex4-dual-test")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.misconceptions.backprop._writing import wrongs_of
+from autograder.misconceptions.writing import wrongs_of
 
 _elementwise = "ex3-engine-elementwise-test"
 _graph = "ex3-engine-graph-test"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.misconceptions.backprop._writing import wrongs_of
+from autograder.misconceptions.writing import wrongs_of
 
 _square = wrongs_of("ex2-square-graph")
 _gate = wrongs_of("ex2-gate-backward")

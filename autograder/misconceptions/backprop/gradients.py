@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.misconceptions.backprop._writing import wrongs_of
+from autograder.misconceptions.writing import wrongs_of
 
 _grad = wrongs_of("ex1-numerical-grad")
 _jacobian = wrongs_of("ex1-numerical-jacobian")

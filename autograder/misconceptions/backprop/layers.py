@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.misconceptions.backprop._writing import wrongs_of
+from autograder.misconceptions.writing import wrongs_of
 
 _linear = wrongs_of("ex6-linear")
 _softmax = wrongs_of("ex6-softmax-cross-entropy")

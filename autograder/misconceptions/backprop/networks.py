@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.misconceptions.backprop._writing import wrongs_of
+from autograder.misconceptions.writing import wrongs_of
 
 _sequential = wrongs_of("ex7-sequential")
 _step = wrongs_of("ex7-sgd-step")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.misconceptions.backprop._writing import wrongs_of
+from autograder.misconceptions.writing import wrongs_of
 
 _count = wrongs_of("ex8-count-pieces")
 _tent = wrongs_of("ex8-tent-network")

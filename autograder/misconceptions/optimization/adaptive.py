@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.misconceptions.backprop._writing import wrongs_of
+from autograder.misconceptions.writing import wrongs_of
 
 _rmsprop = wrongs_of("ex8-rmsprop")
 _rmsprop_eps = wrongs_of("ex8-rmsprop", "ex8-rmsprop-eps-test")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.misconceptions.backprop._writing import wrongs_of
+from autograder.misconceptions.writing import wrongs_of
 
 _noise = wrongs_of("ex9-gradient-noise")
 _ema = wrongs_of("ex9-ema")

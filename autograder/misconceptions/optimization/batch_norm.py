@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.misconceptions.backprop._writing import wrongs_of
+from autograder.misconceptions.writing import wrongs_of
 
 _train = wrongs_of("ex6-batch-norm", "ex6-batch-norm-train-test")
 _gradients = wrongs_of("ex6-batch-norm", "ex6-batch-norm-gradients-test")

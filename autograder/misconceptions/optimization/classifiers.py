@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.misconceptions.backprop._writing import wrongs_of
+from autograder.misconceptions.writing import wrongs_of
 
 _xor = wrongs_of("ex2-xor-network")
 _perceptron = wrongs_of("ex2-perceptron")

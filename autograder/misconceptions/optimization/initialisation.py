@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.misconceptions.backprop._writing import wrongs_of
+from autograder.misconceptions.writing import wrongs_of
 
 _scale = wrongs_of("ex5-init-weight", "ex5-init-scale-test")
 _place = wrongs_of("ex5-init-weight", "ex5-init-in-place-test")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.misconceptions.backprop._writing import wrongs_of
+from autograder.misconceptions.writing import wrongs_of
 
 _log_softmax = wrongs_of("ex1-log-softmax")
 _cross_entropy = wrongs_of("ex1-cross-entropy")

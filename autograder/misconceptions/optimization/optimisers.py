@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.misconceptions.backprop._writing import wrongs_of
+from autograder.misconceptions.writing import wrongs_of
 
 _momentum = wrongs_of("ex8-sgd", "ex8-sgd-momentum-test")
 _nesterov = wrongs_of("ex8-sgd", "ex8-sgd-nesterov-test")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.misconceptions.backprop._writing import wrongs_of
+from autograder.misconceptions.writing import wrongs_of
 
 _path = wrongs_of("ex3-gd-quadratic")
 _closed = wrongs_of("ex3-gd-closed-form")

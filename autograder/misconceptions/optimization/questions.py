@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.misconceptions.backprop._writing import wrongs_of
+from autograder.misconceptions.writing import wrongs_of
 
 _q1, _q2, _q3, _q4, _q5, _q6 = (wrongs_of(f"q{i}") for i in range(1, 7))
 _FIRST = 'answer_first_loss = "b"'

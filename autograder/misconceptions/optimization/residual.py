@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.misconceptions.backprop._writing import wrongs_of
+from autograder.misconceptions.writing import wrongs_of
 
 _forward = wrongs_of("ex7-residual-mlp", "ex7-residual-forward-test")
 _init = wrongs_of("ex7-residual-mlp", "ex7-residual-init-test")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.misconceptions.backprop._writing import wrongs_of
+from autograder.misconceptions.writing import wrongs_of
 
 _batches = wrongs_of("ex9-minibatches")
 _rate = wrongs_of("ex9-lr-at")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.misconceptions.backprop._writing import wrongs_of
+from autograder.misconceptions.writing import wrongs_of
 
 _standardize = wrongs_of("ex4-whitener", "ex4-whitener-standardize-test")
 _pca = wrongs_of("ex4-whitener", "ex4-whitener-pca-test")

@@ -1,4 +1,4 @@
-"""What the hidden tests of this chapter share: calls beside the student's code, oracles, tolerances."""
+"""What hidden tests of several chapters share: calls beside the student's code, oracles, tolerances."""
 
 from __future__ import annotations
 

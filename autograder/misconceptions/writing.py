@@ -1,4 +1,4 @@
-"""A short form for the lists of this chapter."""
+"""A short form for the lists of wrong answers."""
 
 from __future__ import annotations
 
