@@ -24,6 +24,8 @@ from .values import (
     MAX_NODES,
     MAX_NUMBERS,
     NUMPY_DTYPE,
+    PLAIN,
+    TOO_MUCH,
     TORCH_DTYPES,
     Side,
 )
@@ -60,9 +62,9 @@ class Decoder:
         """The value of `node`, which lies `depth` containers deep."""
         self.count += 1
         if depth > MAX_DEPTH or self.count > MAX_NODES:
-            raise WireError("nested too deeply or too many parts")
+            raise WireError(TOO_MUCH)
         if type(node) is not list:
-            if node is None or type(node) in (bool, int, float, str, bytes):
+            if type(node) is int or type(node) in PLAIN:
                 return node
             raise WireError("not a value")
         if not node or type(node[0]) is not str:
@@ -94,7 +96,16 @@ class Decoder:
     def items(self, nodes: Any, depth: int, most: int = MAX_NODES) -> list:
         if type(nodes) is not list or len(nodes) > most:
             raise WireError("not a list, or a too long one")
-        return [self.value(n, depth) for n in nodes]
+        values = []
+        for node in nodes:
+            if type(node) in PLAIN:
+                self.count += 1
+                values.append(node)
+            else:
+                values.append(self.value(node, depth))
+        if values and (depth > MAX_DEPTH or self.count > MAX_NODES):
+            raise WireError(TOO_MUCH)
+        return values
 
     def big_int(self, node: list, depth: int) -> int:
         text = node[1]

@@ -16,6 +16,8 @@ from .values import (
     MAX_KEYS,
     MAX_NODES,
     NUMPY_DTYPE,
+    PLAIN,
+    TOO_MUCH,
     TORCH_NAMES,
     Side,
 )
@@ -40,9 +42,9 @@ class Encoder:
         """The node of `value`, which lies `depth` containers deep."""
         self.count += 1
         if depth > MAX_DEPTH or self.count > MAX_NODES:
-            raise ValueError("the value is nested too deeply or has too many parts")
+            raise ValueError(TOO_MUCH)
         kind = type(value)
-        if value is None or kind in (bool, float, str, bytes):
+        if kind in PLAIN:
             return value
         if kind is int:
             if INT_MIN <= value <= INT_MAX:
@@ -82,7 +84,16 @@ class Encoder:
         return None
 
     def items(self, values: Any, depth: int) -> list:
-        return [self.node(v, depth) for v in values]
+        nodes = []
+        for value in values:
+            if type(value) in PLAIN:  # most of what is sent: not worth a call each
+                self.count += 1
+                nodes.append(value)
+            else:
+                nodes.append(self.node(value, depth))
+        if nodes and (depth > MAX_DEPTH or self.count > MAX_NODES):
+            raise ValueError(TOO_MUCH)
+        return nodes
 
     def list_(self, value: list, depth: int) -> list:
         return ["l", self.items(list.__iter__(value), depth)]

@@ -23,16 +23,17 @@ class JudgeFault(RuntimeError):
 
 
 class Clock:
-    """Limits on what is waited for; its `tick` is the channels'."""
+    """Limits on what is waited for; its `tick` is the channels'. `copy_number` is 0 in the process itself."""
 
-    def __init__(self, process: Process):
+    def __init__(self, process: Process, copy_number: int = 0):
         self.process = process
+        self.copy_number = copy_number
         self.limits = process.limits
         self.started = 0.0
         self.cpu_before: float | None = None
         self.cpu_limit = self.wall_limit = 0.0
         self.message = ""
-        self.test_started: float | None = None
+        self.test_started = 0.0  # of the copy's own CPU seconds
         self.depth = 0
 
     @contextlib.contextmanager
@@ -54,12 +55,12 @@ class Clock:
             return
         if waited > self.wall_limit:
             raise Gone("time", self.message)
-        cpu = self.process.cpu()
+        cpu, copy_cpu = self.process.times(self.copy_number)
         if self.cpu_before is None:
             self.cpu_before = cpu - min(waited, cpu)
         if cpu - self.cpu_before > self.cpu_limit:
             raise Gone("time", self.message)
-        if self.test_started is not None and cpu - self.test_started > self.limits.test_seconds:
+        if self.copy_number and copy_cpu - self.test_started > self.limits.test_seconds:
             raise Gone("time", f"the test took longer than {self.limits.test_seconds:g} s of computing time")
         if cpu > self.limits.submission_seconds:
             raise Gone("time", f"the notebook took longer than {self.limits.submission_seconds:g} s in all")
@@ -71,12 +72,15 @@ class Copy:
     def __init__(self, process: Process, sock: socket.socket, number: int):
         self.process = process
         self.number = number
-        self.clock = Clock(process)
+        self.clock = Clock(process, number)
+        self.used = False
         self.link = ClockedLink(Channel(sock, max_bytes=process.limits.message, tick=self.clock.tick), self.clock)
 
     def begin(self) -> None:
-        """The test starts now."""
-        self.clock.test_started = self.process.cpu()
+        """The test starts now. A new copy has used no time yet, which need not be asked for."""
+        if self.used:
+            _, self.clock.test_started = self.process.times(self.number)
+        self.used = True
 
     def end(self) -> None:
         """End it, whatever it is doing."""
@@ -181,10 +185,15 @@ class Process:
 
     def cpu(self) -> float:
         """CPU seconds of all the submission's processes so far."""
-        reply = self._ask(["cpu"], "cpu")
+        return self.times(0)[0]
+
+    def times(self, number: int) -> tuple[float, float]:
+        """CPU seconds so far: of all the submission's processes, and of the copy with this number."""
+        copy_cpu = 0.0
+        reply = self._ask(["cpu", number], "cpu")
         if reply is not None:
-            self.last_cpu, self.peak = reply[1], max(self.peak, reply[2])
-        return self.last_cpu
+            self.last_cpu, self.peak, copy_cpu = reply[1], max(self.peak, reply[2]), reply[3]
+        return self.last_cpu, copy_cpu
 
     def has_ended(self) -> bool:
         """Whether all of the submission's processes have ended, as far as the supervisor has told."""

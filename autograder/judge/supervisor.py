@@ -5,8 +5,8 @@ It is a fork of the zygote and the parent of the first process in the student's 
 that one ends all of them. It ends them as well when the judge goes away, whatever the student's process
 does.
 
-    judge -> supervisor   ["cpu"]            -> ["cpu", seconds, bytes]
-                          ["kill", number]      kill the process with this number inside the namespace
+    judge -> supervisor   ["cpu", number]    -> ["cpu", seconds, bytes, seconds of the copy with this number]
+                          ["kill", number]      kill the copy with this number inside the namespace
                           ["why"]               why has the wire closed? -> ["why", reason], or as if it had ended
                           ["end"]            -> ["ended", reason, seconds, bytes]
     unasked, when the student's process ends: ["ended", reason, seconds, bytes]
@@ -81,6 +81,7 @@ class _Watch:
         self.child = child
         self.folder = folder
         self.channel = channel
+        self.copies: dict[int, int] = {}  # number inside the namespace -> number here
         self.memory_limit = limits["memory"]
         self.free_at_start = _free_memory()
         self.reason = ""
@@ -122,12 +123,14 @@ class _Watch:
             return False
         if message[0] == "cpu":
             self.measure()
-            self.channel.send(["cpu", self.cpu, self.peak])
+            copy = self.copy(message[1]) if message[1] else None
+            self.channel.send(["cpu", self.cpu, self.peak, 0.0 if copy is None else _seconds(copy)])
         elif message[0] == "kill":
-            for pid in self.family():
-                if pid != self.child and _number_inside(pid) == message[1]:
-                    with contextlib.suppress(OSError):
-                        os.kill(pid, signal.SIGKILL)
+            copy = self.copy(message[1]) if message[1] else None
+            if copy is not None:
+                with contextlib.suppress(OSError):
+                    os.kill(copy, signal.SIGKILL)
+                del self.copies[message[1]]
         elif message[0] == "why":
             end = time.monotonic() + (EXIT_SECONDS if self.reason else 0.2)
             while time.monotonic() < end:
@@ -139,6 +142,22 @@ class _Watch:
             self.reason = "end"
             return False
         return True
+
+    def copy(self, number: int) -> int | None:
+        """The process with this number inside the namespace, if it is there and a copy of the student's.
+
+        Processes are looked through once and remembered; what is remembered is looked at again before it is used,
+        since the number may be another process's by now.
+        """
+        pid = self.copies.get(number)
+        if pid is None or not self.is_copy(pid, number):
+            self.copies = {_number_inside(pid): pid for pid in self.family() if pid != self.child}
+            pid = self.copies.get(number)
+        return pid
+
+    def is_copy(self, pid: int, number: int) -> bool:
+        told = _status(pid)
+        return told.get("NSpid", "").split()[-1:] == [str(number)] and told.get("PPid", "").strip() == str(self.child)
 
     def family(self) -> list[int]:
         """The student's processes, as far as they can be found."""
@@ -162,8 +181,7 @@ class _Watch:
         for pid in self.family():
             with contextlib.suppress(OSError, IndexError, ValueError):
                 fields = _stat(pid)
-                own = int(fields[11]) + int(fields[12])
-                total += (own + int(fields[13]) + int(fields[14])) / _TICKS
+                total += _seconds_in(fields)
                 self.peak = max(self.peak, int(fields[21]) * resource.getpagesize())
         self.cpu = max(self.cpu, total)
 
@@ -236,9 +254,25 @@ def _proportional_memory(pid: int) -> int:
     return 0
 
 
+def _seconds_in(fields: list[bytes]) -> float:
+    """CPU seconds of a process and of its children that have ended."""
+    return sum(map(int, fields[11:15])) / _TICKS
+
+
+def _seconds(pid: int) -> float:
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        return _seconds_in(_stat(pid))
+    return 0.0
+
+
+def _status(pid: int) -> dict[str, str]:
+    """What /proc/PID/status tells; empty when the process has ended."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/status") as file:
+        return dict(line.split(":", 1) for line in file if ":" in line)
+    return {}
+
+
 def _number_inside(pid: int) -> int:
-    with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/status") as file:
-        for line in file:
-            if line.startswith("NSpid:"):
-                return int(line.split()[-1])
+    with contextlib.suppress(IndexError, ValueError):
+        return int(_status(pid).get("NSpid", "").split()[-1])
     return -1

@@ -25,6 +25,8 @@ MAX_KEYS = 20_000  # entries of one dict or set: bounds what colliding hashes ca
 MAX_NUMBERS = 32 << 20  # entries of one array
 MAX_DIMS = 16
 MAX_HEX = 4096  # digits of an integer
+TOO_MUCH = "the value is nested too deeply or has too many parts"
+PLAIN = frozenset((type(None), bool, float, str, bytes))  # cross as they are
 INT_MIN, INT_MAX = -(1 << 63), (1 << 63) - 1
 
 TORCH_DTYPES = {

@@ -30,7 +30,7 @@ def engine_graph(Tensor):
         _constants(expect, Tensor, rng)
         _seeds(expect, Tensor, rng)
         _refusals(expect, Tensor)
-        compare(expect, Tensor, _expressions(), {"add": _ADD, "mul": _ADD})
+        compare(expect, Tensor, _expressions(), {"add": _ADD, "mul": _ADD}, ends=True)
 
 
 @cache
