@@ -349,6 +349,35 @@ def test_a_copy_is_apart_from_the_others():
         process.end()
 
 
+BUSY = """
+import time
+def work(seconds):
+    end = time.process_time() + seconds
+    while time.process_time() < end: pass
+    return True
+"""
+
+
+def test_the_time_of_a_copy_is_its_own_and_only_the_named_one_is_ended():
+    process = the_judge().fork(QUICK)
+    try:
+        process.run(BUSY, 1)
+        idle, busy, third = (process.copy(0) for _ in range(3))
+        assert busy.link.request("name", "work")[1](0.3)
+        everyone, own = process.times(busy.number)
+        assert 0.25 <= own <= everyone
+        assert process.times(idle.number)[1] < 0.2
+        process.kill(busy.number + 1000)  # nobody's number: nothing happens
+        process.kill(busy.number)
+        with pytest.raises(Gone):
+            busy.link.request("name", "work")[1](0.0)
+        assert process.times(busy.number + 1000)[1] == 0
+        for copy in (idle, third):
+            assert copy.link.request("name", "work")[1](0.0)
+    finally:
+        process.end()
+
+
 # ------------------------------------------------------------------------------------------------ fewer walls
 
 
