@@ -98,6 +98,19 @@ def measure(
 
 
 @app.command()
+def rehearse(
+    chapters: Chapters = None,
+    seconds: Annotated[float, typer.Option(min=1, help="of each cell, which is then cut")] = 15.0,
+) -> None:
+    """Run the first steps of preset full, for machines that are too slow for all of it."""
+    from autograder import rehearse as module
+
+    with _told(module.BuildError, OSError):
+        for item in _chosen(chapters):
+            typer.echo(f"{item.folder}: {module.rehearse(item, seconds)}")
+
+
+@app.command()
 def grade(
     chapters: Chapters = None,
     submissions: Annotated[
