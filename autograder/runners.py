@@ -177,10 +177,15 @@ def environment() -> str:
 
 def checks_text(source: NotebookNode) -> str:
     """The hidden-test modules that the source notebook's test cells import, and those they share, as text."""
+    return _checks_text(tuple(checked_topics(source)))
+
+
+@functools.cache  # read when first asked for, like the modules themselves
+def _checks_text(topics: tuple[str, ...]) -> str:
     here = Path(__file__).resolve().parent / "checks"
     chapters = {chapter.topic for chapter in CHAPTERS}
     files = [file for file in sorted(here.glob("*.py")) if file.stem not in chapters]
-    for name in checked_topics(source):
+    for name in topics:
         files += [here / f"{name}.py", *sorted((here / name).rglob("*.py"))]
     return "\n".join(f"{file.relative_to(here)}\n{file.read_text('utf-8')}" for file in files if file.exists())
 
