@@ -49,4 +49,5 @@ def test_runs_and_every_widget_moves(lab, open_notebook, chapter):
                 controls.nth(index).wait_for(state="attached", timeout=20_000)
             before, picture = picture, notebook.move(controls.nth(index), cell, picture)
             assert picture != before, f"control {index} of widget {number} changes nothing"
+        notebook.page.wait_for_timeout(300)  # the browser paints the new picture
         notebook.shot(f"{chapter.folder}-widget-{number}")
