@@ -17,7 +17,7 @@ In a plain kernel they act directly. Two delegation points make them work across
   `Observation` (`options` is a dict of the keywords in `OPTIONS`; `call_observed` does the work there);
 * `ship` asks `current_side()`, which `using_side` sets for a block of code.
 
-This module imports nothing of the project: the student's process may run it, and it holds no secret.
+This module imports nothing of the project but coursekit: the student's process may run it, and it holds no secret.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
-import inspect
 import io
 import signal
 import textwrap
@@ -39,6 +38,7 @@ from types import CodeType
 from typing import Any, Protocol
 
 import numpy as np
+from coursekit.standins import replaced
 
 OPTIONS = ("np_errors", "forbidden", "time_limit", "replacing")
 
@@ -127,7 +127,7 @@ def call_observed(fn: Callable, args: tuple, kwargs: dict, options: Mapping[str,
         warnings.simplefilter("always")
         stack.enter_context(np.errstate(**_NP_ERRORS[options.get("np_errors", "ignore")]))
         stack.enter_context(_banned(banned, called))
-        stack.enter_context(_replaced(fn, options.get("replacing") or {}))
+        stack.enter_context(replaced(fn, options.get("replacing") or {}))
         stack.enter_context(contextlib.redirect_stdout(out))
         if limit is not None:
             stack.enter_context(time_limit(limit))
@@ -328,40 +328,6 @@ def time_limit(seconds: float) -> Iterator[None]:
         if outer_left:
             left = max(outer_left - (time.monotonic() - start), 1e-3)
             signal.setitimer(signal.ITIMER_REAL, left, outer_interval)
-
-
-@contextlib.contextmanager
-def _replaced(fn: Callable, names: Mapping[str, Any]) -> Iterator[None]:
-    if not names:
-        yield
-        return
-    space = _globals_of(fn)
-    missing = object()
-    before = {name: space.get(name, missing) for name in names}
-    space.update(names)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is missing:
-                space.pop(name, None)
-            else:
-                space[name] = value
-
-
-def _globals_of(fn: Any) -> dict:
-    """The global names that `fn` sees: of a function, a method, a partial, a class or an instance."""
-    while isinstance(fn, functools.partial):
-        fn = fn.func
-    if inspect.isclass(fn) or not hasattr(fn, "__code__"):
-        owner = fn if inspect.isclass(fn) else type(fn)
-        own = [v for v in vars(owner).values() if inspect.isfunction(v)]
-        fn = getattr(fn, "__func__", None) or (own[0] if own else fn)
-    fn = inspect.unwrap(fn)
-    space = getattr(fn, "__globals__", None)
-    if space is None:
-        raise TypeError(f"{fn!r} has no global names to replace")
-    return space
 
 
 def _forbidden_message(name: str) -> str:

@@ -32,7 +32,7 @@ _IMPORTED = (
 )  # fmt: skip
 _IMPORTED_FROM_COURSEKIT = (
     "boxes", "checking", "compare", "data", "download", "explain", "failures", "figures", "ipython",
-    "presets", "progress", "session", "structure", "training", "values", "widgets",
+    "presets", "progress", "session", "standins", "structure", "training", "values", "widgets",
 )  # fmt: skip
 
 
