@@ -1,5 +1,5 @@
 """Known wrong answers of chapter 03, convolutional networks, each with what its author needs to hear."""
 
-from autograder.misconceptions.cnn import sizes
+from autograder.misconceptions.cnn import backward, convolution, sizes
 
-MISCONCEPTIONS = [wrong for module in (sizes,) for wrong in module.MISCONCEPTIONS]
+MISCONCEPTIONS = [wrong for module in (backward, convolution, sizes,) for wrong in module.MISCONCEPTIONS]

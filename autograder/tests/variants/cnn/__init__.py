@@ -1,5 +1,5 @@
 """Differently written right answers of chapter 03: the tests must accept every one of them."""
 
-from autograder.tests.variants.cnn import sizes
+from autograder.tests.variants.cnn import convolution, sizes
 
-VARIANTS = [right for module in (sizes,) for right in module.VARIANTS]
+VARIANTS = [right for module in (convolution, sizes,) for right in module.VARIANTS]
