@@ -354,10 +354,10 @@ show(fig, "Three filters at work: two for edges, whose answer is strongly negati
 #
 # <details><summary>Hint 1: a question</summary>Padded input of 9 columns, kernel of 3, stride 2, dilation 2: which
 # columns does the tap v = 1 read, one for each output? Write them as a slice start:stop:step.</details>
-# <details><summary>Hint 2</summary>start = v·d, step = s, and there are Wo of them, so the last one is v·d + s·(Wo − 1)
-# and stop is one more. Cutting at stop matters where the stride leaves a remainder.</details>
-# <details><summary>Hint 3</summary>A bias [O] added to [N, O, Ho, Wo] broadcasts over the LAST axis. Give it the shape
-# [1, O, 1, 1]; and add it once, not once for each offset.</details>
+# <details><summary>Hint 2</summary>start = v·d, step = s, and there are Wo of them, so the last one is v·d +
+# s·(Wo − 1) and stop is one more. Cutting at stop matters where the stride leaves a remainder.</details>
+# <details><summary>Hint 3</summary>A bias [O] added to [N, O, Ho, Wo] broadcasts over the LAST axis. Give it
+# the shape [1, O, 1, 1]; and add it once, not once for each offset.</details>
 
 # %% exercise="ex2-conv-forward"
 def conv2d_forward(x: Tensor, w: Tensor, b: Tensor | None = None, stride: int | tuple[int, int] = 1,
@@ -741,3 +741,625 @@ left = (conv2d_forward(x, w, stride=2, padding=1) * z).sum()
 right = (x * conv_transpose2d(z, w, 2, 1)).sum()
 print(f"<conv(x), z> = {left:.5f},  <x, convT(z)> = {right:.5f}")
 assert torch.allclose(left, right, atol=1e-4)
+
+# %% [markdown]
+# ## 4 Max pooling
+#
+# After a detector of strokes we often care *whether* there is a stroke, and only roughly where. **Max pooling**
+# keeps the largest value of each $k\times k$ window, channel by channel, without any parameter:
+#
+# $$y_{n,c,i,j}=\max_{u,v<k}\tilde x_{n,c,\,is+u,\,js+v},\qquad\tilde x=-\infty\text{ in the padding}.$$
+#
+# With $k=s=2$ three quarters of the values are dropped, and a shift by one pixel often changes nothing: *approximate*
+# invariance. On the way back, the gradient of an output goes to the pixel that won, and to nobody else. So the
+# forward pass remembers the winners, and where windows overlap one pixel may have won several times:
+#
+# $$\frac{\partial\mathcal L}{\partial x_{n,c,m}}=\sum_{i,j:\;\text{idx}_{n,c,i,j}=m}g_{n,c,i,j}.$$
+#
+# **Exercise 4 · 8 points · ★★☆ · 45 min.** Torch's pooling is forbidden here.
+#
+# <details><summary>Hint 1: a question</summary>A picture of negative numbers, padding 1 with zeros: which value
+# wins in the corner? Which padding value can never win?</details>
+# <details><summary>Hint 2</summary><code>x.unfold(2, k, s).unfold(3, k, s)</code> is a view [N, C, Ho, Wo, k,
+# k]. Flatten the window, take <code>max(dim=-1)</code>: it also tells where, as u·k + v. From (i, j, u, v) you
+# get row and column in the padded picture, then in the picture itself.</details>
+# <details><summary>Hint 3</summary>Two windows with the same winner: <code>scatter_</code> writes the second
+# value over the first. Which method adds?</details>
+
+# %% exercise="ex4-max-pool"
+def max_pool2d(x: Tensor, k: int, stride: int | None = None, padding: int = 0) -> tuple[Tensor, Tensor]:
+    """Maximum of each k x k window, and where it was.
+
+    x: [N, C, H, W], float; stride: None means k
+    Returns y [N, C, Ho, Wo] and idx (int64, same shape): row * W + column of the winner in the picture without padding;
+    of equal values the first in reading order wins.
+    ValueError if padding > k // 2, or if the window does not fit.
+    """
+    ### BEGIN SOLUTION
+    step = k if stride is None else stride
+    height, width = x.shape[2:]
+    if padding > k // 2 or min(height, width) + 2 * padding < k:
+        raise ValueError(f"no window of {k} with padding {padding} on {height} x {width} pixels")
+    padded = F.pad(x, (padding, padding, padding, padding), value=-math.inf)
+    windows = padded.unfold(2, k, step).unfold(3, k, step).flatten(4)  # [N, C, Ho, Wo, k * k]
+    y, place = windows.max(dim=-1)
+    rows = torch.arange(y.shape[2], device=x.device)[:, None] * step + place // k - padding
+    cols = torch.arange(y.shape[3], device=x.device) * step + place % k - padding
+    return y, rows * width + cols
+    ### END SOLUTION
+
+# %% test="ex4-max-pool-test" points=5 exercise_no=4
+with check("Exercise 4: max_pool2d") as expect:
+    x = torch.arange(16.0).view(1, 1, 4, 4)
+    y, idx = max_pool2d(x, 2)
+    expect.close(y, [[[[5.0, 7.0], [13.0, 15.0]]]], "the numbers 0 to 15, pooled 2 x 2",
+        likely="without a stride, windows do not overlap: stride=None means k")
+    expect.equal(idx, [[[[5, 7], [13, 15]]]], "where they were: row * W + column in the whole picture",
+        likely="the place in the window, u * k + v, has to be turned into a place in the picture")
+    y, idx = max_pool2d(-1 - x, 3, 2, 1)
+    expect.close(y, [[[[-1.0, -2.0], [-5.0, -6.0]]]], "negative numbers, k = 3, stride 2, padding 1",
+        likely="a padding of zeros beats every negative number: pad with minus infinity")
+    expect.equal(idx, [[[[0, 1], [4, 5]]]], "their places, in the picture without padding")
+    _, idx = max_pool2d(torch.zeros(1, 1, 2, 4), 2)
+    expect.equal(idx, [[[[0, 2]]]], "the places of the winners among equals", likely="the first one wins")
+    expect.raises(ValueError, max_pool2d, x, 3, 1, 2, what="padding 2 with k = 3")
+    expect.why("4 of 16 values are left. What was thrown away is where exactly they were, and that was the point.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.max_pool(max_pool2d)
+### END HIDDEN TESTS
+
+# %% exercise="ex4-max-pool-backward"
+def max_pool2d_backward(grad_y: Tensor, idx: Tensor, x_shape: tuple[int, ...]) -> Tensor:
+    """Gradient in x [N, C, H, W] = x_shape, from the gradient in y and the winners idx of max_pool2d."""
+    ### BEGIN SOLUTION
+    n, c, height, width = x_shape
+    grad_x = grad_y.new_zeros(n, c, height * width)
+    return grad_x.scatter_add_(2, idx.flatten(2), grad_y.flatten(2)).view(n, c, height, width)
+    ### END SOLUTION
+
+# %% test="ex4-max-pool-backward-test" points=3 exercise_no=4
+with check("Exercise 4: max_pool2d_backward") as expect:
+    grad_y, idx = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), torch.tensor([[[[1, 2], [4, 7]]]])
+    grad_x = max_pool2d_backward(grad_y, idx, (1, 1, 2, 4))
+    expect.close(grad_x, [[[[0.0, 1.0, 2.0, 0.0], [3.0, 0.0, 0.0, 4.0]]]], "four gradients to the places 1, 2, 4 and 7")
+    grad_x = max_pool2d_backward(grad_y, torch.tensor([[[[1, 2], [2, 7]]]]), (1, 1, 2, 4))
+    expect.close(grad_x[0, 0, 0, 2], 5.0, "the gradient of a pixel that won twice", rtol=1e-6,
+        likely="add up what arrives: scatter_add_, not scatter_")
+    expect.why("Losers get nothing: they could have been a little larger without changing the output at all.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.max_pool_backward(max_pool2d_backward)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Experiment A: does locality pay?
+#
+# **4 points.** Two networks on the same digits. The MLP $784\to225\to144\to10$ (210,240 weights), and a CNN
+# with 35,185: nine $5\times5$ filters with padding 2, ReLU, pooling to $14\times14$; sixteen $5\times5$ filters
+# over these nine channels, ReLU; flatten, linear to 10. It runs on *your* convolution and pooling, both ways.
+# Each is trained twice, on the digits as they are and with their pixels in a shuffled order, and the networks
+# are also asked about test digits that were moved by up to three pixels. What do you expect?
+
+# %% given="student-pool"
+class PoolFn(torch.autograd.Function):
+    """Your pooling, forward and backward, as one operation of autograd."""
+
+    @staticmethod
+    def forward(ctx, x, k, stride, padding):
+        y, idx = max_pool2d(x, k, stride, padding)
+        ctx.save_for_backward(idx)
+        ctx.shape = tuple(x.shape)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad_y):
+        return max_pool2d_backward(grad_y, *ctx.saved_tensors, ctx.shape), None, None, None
+
+
+class StudentMaxPool2d(nn.Module):
+    """A pooling layer that runs on max_pool2d and max_pool2d_backward."""
+
+    def __init__(self, k: int, stride: int | None = None, padding: int = 0):
+        super().__init__()
+        self.options = k, stride, padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        return PoolFn.apply(x, *self.options)
+
+# %% demo=true
+x = torch.randn(2, 3, 7, 6, generator=lab.generator("pool"))
+assert torch.equal(StudentMaxPool2d(3, 2, 1)(x), F.max_pool2d(x, 3, 2, 1))
+
+
+def make_mlp() -> nn.Module:
+    """784-225-144-10 with ReLU."""
+    layers = [nn.Linear(784, 225), nn.ReLU(), nn.Linear(225, 144), nn.ReLU(), nn.Linear(144, 10)]
+    return nn.Sequential(nn.Flatten(), *layers)
+
+
+def make_cnn(conv: Callable = StudentConv2d, pool: Callable = StudentMaxPool2d) -> nn.Module:
+    """conv 9@5x5, ReLU, pool 2, conv 16@5x5, ReLU, linear. Torch's own layers: make_cnn(nn.Conv2d, nn.MaxPool2d)."""
+    layers = [conv(1, 9, 5, padding=2), nn.ReLU(), pool(2), conv(9, 16, 5, padding=2), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(16 * 14 * 14, 10))
+
+
+for make, parameters in ((make_mlp, 210_619), (make_cnn, 35_220)):
+    assert sum(p.numel() for p in make().parameters()) == parameters
+prediction_a = None  # your guess: accuracy of the CNN with shuffled pixels, 0.1 to 1 (no points)
+
+# %% demo=true
+n_train, epochs_a = lab.pick(smoke=(1500, 1), quick=(8000, 2), full=(60_000, 12))
+as_images = lambda x: torch.from_numpy(x / 255.0).float()[:, None]  # [N, 1, 28, 28]
+X, X_test = as_images(digits.x_train[:n_train]).to(lab.device), as_images(digits.x_test).to(lab.device)
+y, y_test = (torch.from_numpy(a.astype("int64")).to(lab.device) for a in (digits.y_train[:n_train], digits.y_test))
+order = torch.randperm(784, generator=lab.generator("permutation")).to(lab.device)
+permuted = lambda x: x.flatten(1)[:, order].view_as(x)
+moves = torch.randint(-3, 4, (len(X_test), 2), generator=lab.generator("moves")).tolist()
+X_moved = torch.stack([x.roll(tuple(move), dims=(1, 2)) for x, move in zip(X_test, moves, strict=True)])
+
+
+def accuracy_on(net: nn.Module, x: Tensor, y: Tensor) -> float:
+    """Share of right answers in evaluation mode."""
+    net.eval()
+    with torch.no_grad():
+        outputs = torch.cat([net(part) for part in x.split(500)])
+    net.train()
+    return float((outputs.argmax(dim=1) == y).float().mean())
+
+
+def fit(net: nn.Module, x: Tensor, y: Tensor, epochs: int, label: str, lr: float = 1e-3, batch_size: int = 64):
+    """Adam on the cross-entropy, one record a step."""
+    optimizer = torch.optim.Adam(net.parameters(), lr=lr)
+    batches = minibatches(len(x), batch_size, lab.rng(f"batches {label}"), epochs=None, drop_last=True)
+
+    def step(i):
+        rows = torch.from_numpy(next(batches)).to(lab.device)
+        loss = F.cross_entropy(net(x[rows]), y[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return train(step, epochs * (len(x) // batch_size), label=label)
+
+
+nets_a, rows_a = {}, {}
+for name, make in (("MLP", make_mlp), ("CNN", make_cnn)):
+    for kind, change in (("digits", lambda x: x), ("shuffled", permuted)):
+        with lab.seeded(f"A {name}"):
+            net = make().to(lab.device)
+        fit(net, change(X), y, epochs_a, f"{name}, {kind}")
+        nets_a[name, kind] = net
+        rows_a[name, kind] = accuracy_on(net, change(X_test), y_test)
+    rows_a[name, "moved"] = accuracy_on(nets_a[name, "digits"], X_moved, y_test)
+
+# %% demo=true
+fig, ax = figure(size=(7, 3.2))
+kinds = ("digits", "moved", "shuffled")
+for i, name in enumerate(("MLP", "CNN")):
+    values = [rows_a[name, kind] for kind in kinds]
+    look = {"color": line_style(i)["color"], "hatch": "/" * i}
+    bars = ax.bar(np.arange(3) + (i - 0.5) * 0.38, values, 0.36, label=name, **look)
+    ax.bar_label(bars, fmt="%.3f", fontsize=8)
+if prediction_a is not None:
+    ax.plot(2.19, prediction_a, "*", color="black", markersize=12, label="your guess")
+ax.set_xticks(range(3), ["digits", "test digits moved\nby up to 3 pixels", "pixels shuffled\n(training and test)"])
+ax.set(ylabel="test accuracy", ylim=(0, 1.1), title="what knowing the neighbourhood of pixels is worth")
+ax.legend(loc="lower right")
+show(fig, "Test accuracy. The CNN is better on digits with a sixth of the weights, and far better on digits that were "
+    "moved, which neither has seen in training. Shuffled pixels mean nothing to the MLP; the CNN loses its advantage.")
+
+with check("Experiment A: locality") as expect:
+    plain, gain = lab.pick(smoke=(0.75, 0.02), quick=(0.95, 0.10), full=(0.98, 0.10))
+    cnn_plain, cnn_gain = rows_a["CNN", "digits"], rows_a["CNN", "moved"] - rows_a["MLP", "moved"]
+    expect.true(cnn_plain >= plain, f"the CNN reaches {cnn_plain:.3f} on digits, expected at least {plain}",
+        likely="a gradient of your layers is wrong: run the checks of exercises 2 to 4")
+    expect.true(cnn_gain >= gain, f"on moved digits the CNN is {cnn_gain:.3f} better, expected at least {gain}")
+    expect.why("The same idea, fewer weights, better generalisation: an assumption about the world, built into wires.")
+
+# %% test="exA-locality-test" points=4
+with check("Experiment A: locality") as expect:
+    picture = torch.ones(1, 1, 4, 4)
+    expect.finite(conv2d_forward(picture, torch.ones(2, 1, 3, 3)), "a convolution")
+    expect.finite(conv2d_backward(torch.ones(1, 2, 2, 2), picture, torch.ones(2, 1, 3, 3))[1], "the gradient in w")
+    expect.shape(max_pool2d(picture, 2)[0], (1, 1, 2, 2), "a pooled picture")
+    one, first = torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1).long()
+    expect.finite(max_pool2d_backward(one, first, (1, 1, 2, 2)), "the gradient of pooling")
+    expect.why("Graded by training the CNN on digits with your four functions.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.experiment_locality(conv2d_forward, conv2d_backward, max_pool2d, max_pool2d_backward)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# What has it learned? Here are the nine kernels of the first layer, and what they see in one digit. At full
+# size, with 60,000 digits and 12 epochs, a network of this kind errs on about 1 % of the test digits: LeNet-5
+# reached 0.95 %, and 0.8 % with distorted copies of the training digits (LeCun et al. 1998).
+
+# %% demo=true
+first = nets_a["CNN", "digits"][0]
+with torch.no_grad():
+    seen = torch.relu(first(X_test[:1]))[0].cpu()  # [9, 28, 28]
+kernels = first.weight.detach().cpu()[:, 0]  # [9, 5, 5]
+fig = blank((9.6, 2.5))
+top, bottom = fig.subplots(2, 1)
+image_grid(kernels, ncols=9, ax=top, cmap="PuOr_r", vmin=-float(kernels.abs().max()), vmax=float(kernels.abs().max()))
+image_grid(seen / seen.amax(dim=(1, 2), keepdim=True).clamp(min=1e-6), ncols=9, ax=bottom, cmap="cividis")
+top.set_title("nine learned kernels, and their maps of one digit")
+show(fig, "Kernels that the network found by itself: many are bright on one side and dark on the other, detectors of "
+    "edges in some direction. Below, each lights up along the strokes of its own direction.")
+
+# %% [markdown]
+# ## 5 Batch norm for maps
+#
+# Deeper networks need their signals kept level (chapter 01, section 6). In a convolutional network one channel is one
+# feature, at every place, so it gets *one* mean and *one* variance: over the batch **and** over all pixels,
+#
+# $$\mu_c=\frac1{NHW}\sum_{n,i,j}x_{n,c,i,j},\quad\sigma_c^2=\frac1{NHW}\sum_{n,i,j}(x_{n,c,i,j}-\mu_c)^2,\quad
+# y_{n,c,i,j}=\gamma_c\frac{x_{n,c,i,j}-\mu_c}{\sqrt{\sigma_c^2+\epsilon}}+\beta_c .$$
+#
+# Statistics per pixel would break equivariance. (In some texts the statistics are of $x$ and the normalised signal is
+# called $z$: it is the same tensor.) Running statistics as in chapter 01, with $n=NHW$ and momentum $\alpha$:
+#
+# $$m\leftarrow(1-\alpha)m+\alpha\mu,\qquad v\leftarrow(1-\alpha)v+\alpha\,\tfrac{n}{n-1}\sigma^2 .$$
+#
+# **Exercise 5 · 8 points · ★★☆ · 35 min.** Torch's batch norm is forbidden.
+#
+# <details><summary>Hint: a question</summary>mean over which dims leaves [C]? And against which axis does a [C]
+# broadcast in [N, C, H, W] if you do nothing about it?</details>
+
+# %% exercise="ex5-batch-norm"
+class BatchNorm2d(nn.Module):
+    """Batch normalisation of each channel of maps [N, C, H, W], C = c.
+
+    Parameters weight, bias [c] (ones, zeros); buffers running_mean, running_var [c] (zeros, ones).
+    momentum is the weight of the NEW batch in the running statistics; eps is added to the variance.
+    """
+
+    def __init__(self, c: int, eps: float = 1e-5, momentum: float = 0.1):
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.eps, self.momentum = eps, momentum
+        self.weight, self.bias = nn.Parameter(torch.ones(c)), nn.Parameter(torch.zeros(c))
+        self.register_buffer("running_mean", torch.zeros(c))
+        self.register_buffer("running_var", torch.ones(c))
+        ### END SOLUTION
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] -> [N, C, H, W]. Training: normalise by the batch (biased variance) and update the running
+        statistics (unbiased variance). Evaluation: normalise by the running statistics, change nothing.
+        ValueError if x is not [N, c, H, W], and in training if there is only one value per channel.
+        """
+        ### BEGIN SOLUTION
+        if x.ndim != 4 or x.shape[1] != len(self.weight):
+            raise ValueError(f"x must have shape [N, {len(self.weight)}, H, W], not {tuple(x.shape)}")
+        if self.training:
+            n = x.numel() // x.shape[1]
+            if n == 1:
+                raise ValueError("one value per channel has no variance: use a larger batch, or call eval()")
+            mean, var = x.mean(dim=(0, 2, 3)), x.var(dim=(0, 2, 3), correction=0)  # [C]
+            with torch.no_grad():
+                self.running_mean.lerp_(mean, self.momentum)
+                self.running_var.lerp_(var * n / (n - 1), self.momentum)
+        else:
+            mean, var = self.running_mean, self.running_var
+        scale = self.weight / torch.sqrt(var + self.eps)
+        return (x - mean[:, None, None]) * scale[:, None, None] + self.bias[:, None, None]
+        ### END SOLUTION
+
+# %% test="ex5-batch-norm-train-test" points=3 exercise_no=5
+with check("Exercise 5: batch norm in training") as expect:
+    bn = BatchNorm2d(3)
+    x = 2 * torch.randn(4, 3, 5, 6, generator=torch.Generator().manual_seed(0))
+    x += torch.tensor([5.0, 0, -3])[:, None, None]
+    y = bn(x)
+    expect.shape(y, (4, 3, 5, 6), "the output")
+    expect.close(y.mean(dim=(0, 2, 3)), np.zeros(3), "the mean of each channel", atol=1e-5,
+        likely="one mean per channel, over the batch AND over all pixels: dim=(0, 2, 3)")
+    expect.close(y.var(dim=(0, 2, 3), correction=0), np.ones(3), "the (biased) variance of each channel", rtol=1e-4,
+        likely="divide by sqrt(var + eps), with the biased variance of the channel")
+    expect.raises(ValueError, bn, torch.zeros(4, 2, 5, 6), what="2 channels instead of 3")
+    expect.raises(ValueError, bn, torch.zeros(1, 3, 1, 1), what="one value per channel in training")
+    expect.why("A pixel is an example as well: even a batch of one picture has a mean and a variance here.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.batch_norm_train(BatchNorm2d)
+### END HIDDEN TESTS
+
+# %% test="ex5-batch-norm-gradients-test" points=2 exercise_no=5
+with check("Exercise 5: gradients of batch norm") as expect:
+    bn = BatchNorm2d(2)
+    x = torch.arange(16.0).view(2, 2, 2, 2).requires_grad_()
+    bn(x)[0, 0, 0, 0].backward()
+    expect.close(x.grad.sum(), 0.0, "the sum of the gradient in x over all its entries", atol=1e-5,
+        likely="adding a constant to a channel changes nothing; do not detach its mean and variance")
+    expect.why("No pixel of a channel can be pushed up without the others being pushed down.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.batch_norm_gradients(BatchNorm2d)
+### END HIDDEN TESTS
+
+# %% test="ex5-batch-norm-running-test" points=2 exercise_no=5
+with check("Exercise 5: running statistics") as expect:
+    bn = BatchNorm2d(1)
+    bn(torch.tensor([1.0, 3.0, 5.0]).view(1, 1, 1, 3))
+    expect.close(bn.running_mean, [0.3], "running_mean after maps of mean 3", rtol=1e-5,
+        likely="(1 - momentum) * old + momentum * new, with momentum = 0.1")
+    expect.close(bn.running_var, [1.3], "running_var after maps of unbiased variance 4", rtol=1e-5,
+        likely="here the variance is the unbiased one, divided by N H W - 1")
+    expect.why("With 64 maps of 28 x 28 nobody sees the difference. With 8 numbers in a test, everybody does.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.batch_norm_running(BatchNorm2d)
+### END HIDDEN TESTS
+
+# %% test="ex5-batch-norm-eval-test" points=1 exercise_no=5
+with check("Exercise 5: batch norm in evaluation") as expect:
+    bn = BatchNorm2d(1)
+    bn(torch.tensor([1.0, 3.0, 5.0]).view(1, 1, 1, 3))
+    bn.eval()
+    alone = bn(torch.full((1, 1, 1, 1), 2.0))
+    expect.close(alone, [[[[(2.0 - 0.3) / math.sqrt(1.3 + 1e-5)]]]], "a single pixel of 2", rtol=1e-4,
+        likely="in eval mode the running statistics are used")
+    expect.close(bn.running_mean, [0.3], "running_mean after evaluation", rtol=1e-5, likely="eval mode changes nothing")
+    expect.why("What the network says about a picture must not depend on the pictures beside it.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.batch_norm_eval(BatchNorm2d)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 6 Depth
+#
+# More layers, more powerful features, so let us add layers? In 2015 people found the **degradation problem**:
+# plain networks of 56 layers had a *higher training error* on CIFAR-10 than networks of 20. This is not
+# overfitting, the error is on the training set. Nor is it a lack of power: the deep network could copy the
+# shallow one and let its remaining layers be the identity. It is a problem of optimisation: the identity is
+# hard to learn for a stack of convolutions and ReLUs.
+#
+# He et al. (2016) turned the task around: let the layers learn a *correction* $h$, and add it to what came in,
+#
+# $$\mathbf y=\mathbf x+h(\mathbf x).$$
+#
+# The identity is $h=0$, which is easy. And where a signal forks, gradients add,
+#
+# $$\frac{\partial\mathcal L}{\partial\mathbf x}=\frac{\partial\mathcal L}{\partial\mathbf y}
+# \Big(I+\frac{\partial h}{\partial\mathbf x}\Big).$$
+#
+# Whatever the branch does, the 1 stays. In a plain stack the gradient is a product of many factors, and it
+# vanishes if they are small. (One reads that tanh squashes "between 0 and 1": its values lie in $(-1,1)$; it is
+# its *slope* that lies in $(0,1]$.) Skips may jump over one layer or over several.
+
+# %% [markdown]
+# ### Experiment B: shattered gradients
+#
+# **2 points.** There is more to it than size. Balduzzi et al. (2017) took a random ReLU network
+# $f:\mathbb R\to\mathbb R$ and looked at its derivative as a function of $x$. With one layer it hardly changes
+# between neighbouring points. With 24 it looks like white noise: the gradient at one point says nothing about
+# the gradient beside it, and no step in its direction makes sense. With skips, order returns.
+#
+# Fill in one layer of the network: $h\leftarrow r$ without skips, $h\leftarrow h+\beta\,r$ with them, where
+# $r=\text{relu}(hW^\top)$.
+
+# %% exercise="exB-gradient-profile"
+def gradient_profile(depth: int, residual: bool, seed: int, width: int = 200, beta: float = 1.0) -> Tensor:
+    """df/dx of a random ReLU network from R to R at 256 points of [-2, 2]: float64 [256].
+
+    depth: number of ReLU layers; residual: with skips around all of them but the first; beta: weight of a branch
+    """
+    generator = torch.Generator().manual_seed(seed)
+    kind = {"dtype": torch.float64, "device": generator.device}  # the CPU
+    normal = lambda *shape: torch.randn(*shape, generator=generator, **kind)
+    x = torch.linspace(-2, 2, 256, **kind).requires_grad_()
+    h = torch.relu(x[:, None] * math.sqrt(2) * normal(width) + 0.5 * normal(width))  # [256, width]
+    for _ in range(depth - 1):
+        W = math.sqrt(2 / width) * normal(width, width)  # He
+        ### BEGIN SOLUTION
+        r = torch.relu(h @ W.T)
+        h = h + beta * r if residual else r
+        ### END SOLUTION
+    f = h @ normal(width) / math.sqrt(width)  # [256]
+    return torch.autograd.grad(f.sum(), x)[0]
+
+# %% test="exB-shattering-test" points=2
+with check("Experiment B: shattered gradients") as expect:
+    profile = gradient_profile(2, False, 0)
+    expect.shape(profile, (256,), "the derivative at 256 points")
+    expect.close(profile[[0, 100, 255]], [1.0753, 0.8378, 0.2056], "three derivatives at depth 2", rtol=1e-3,
+        likely="without skips: h = relu(h @ W.T)")
+    profile = gradient_profile(3, True, 0, beta=0.5)
+    expect.close(profile[[0, 100, 255]], [2.1029, 1.7315, -0.2432], "three, depth 3 with skips, beta 0.5", rtol=1e-3,
+        likely="h + beta * relu(h @ W.T), with the h that enters this layer")
+    expect.why("Now look at the derivative itself, below.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.experiment_shattering(gradient_profile)
+### END HIDDEN TESTS
+
+# %% demo=true
+def sign_changes(profile: Tensor) -> int:
+    """How often the derivative changes its sign along x."""
+    return int((torch.sign(profile[1:]) != torch.sign(profile[:-1])).sum())
+
+
+def autocorrelation(profile: Tensor, lags: int = 15) -> Tensor:
+    """Correlation of the derivative with itself, some points further: [lags + 1]."""
+    centred = profile - profile.mean()
+    products = [(centred[: len(centred) - lag] * centred[lag:]).sum() for lag in range(lags + 1)]
+    return torch.stack(products) / (centred**2).sum().clamp(min=1e-30)
+
+
+cases = {"1 layer": (1, False), "24 layers": (24, False), "24 layers with skips": (24, True)}
+fig, axes = figure(1, 3, size=(10, 2.8))
+for ax, (name, (depth, residual)) in zip(axes, cases.items(), strict=True):
+    profile = gradient_profile(depth, residual, 1)
+    changes = np.mean([sign_changes(gradient_profile(depth, residual, seed)) for seed in range(5)])
+    ax.plot(np.linspace(-2, 2, 256), profile / profile.abs().max(), linewidth=1)
+    ax.axhline(0, color="black", linewidth=0.6)
+    ax.set(title=f"{name}: {changes:.0f} sign changes", xlabel="x")
+axes[0].set_ylabel("df/dx, scaled")
+show(fig, "The derivative of a random network over its input (sign changes: mean over five networks). One layer: a few "
+    "steps. 24 plain layers: noise. 24 layers with skips: smooth again.")
+
+# %% [markdown]
+# **Widget 2: shattering.** Start at depth 30 without skips, then raise the weight $\beta$ of the branch from 0.
+# How large may it be until the derivative breaks up? And what does the depth do when $\beta$ is 0.1?
+#
+# <details><summary>What to find</summary>Without skips sign changes grow with depth. As soon as the skip
+# dominates they are gone; with β = 0.1 depth hardly matters. Large β makes f itself explode, but the signs stay
+# calm: ReLU branches of one sign add up.</details>
+
+# %% demo=true
+def shattering(fig, depth, width, skips, beta):
+    profile = gradient_profile(depth, skips, 1, width, beta)
+    left, right = fig.subplots(1, 2)
+    left.plot(np.linspace(-2, 2, 256), profile / profile.abs().max().clamp(min=1e-30), linewidth=1)
+    left.set(title=f"{sign_changes(profile)} sign changes", xlabel="x", ylabel="df/dx, scaled", ylim=(-1.05, 1.05))
+    right.plot(autocorrelation(profile), marker="o", markersize=3)
+    right.set(title="correlation with neighbours", xlabel="distance in points", ylim=(-0.3, 1.05))
+
+
+explore(shattering, "The derivative of a random ReLU network along x, and its correlation with itself a few points "
+    "further. A shattered gradient loses its correlation within a few points.", size=(8.4, 3.2),
+    depth=Slider(1, 50, 30), width=Slider(20, 200, 100, 20), skips=Toggle(False, "skips"),
+    beta=Slider(0.0, 1.0, 0.5, label="weight β of the branch"))
+
+# %% [markdown]
+# **Exercise 6 · 8 points · ★★☆ · 45 min.** The block of a residual network. With $W*$ a $3\times3$ convolution with
+# padding 1 and without bias (batch norm has one),
+#
+# $$y=\text{relu}\big(\text{BN}_2(W_2*\text{relu}(\text{BN}_1(W_1*x)))+\text{sc}(x)\big).$$
+#
+# If the block keeps the shape, the shortcut $\text{sc}$ is the identity and has no parameters. If it changes
+# the number of channels or halves the map (stride 2, in the *first* convolution), the shortcut is a $1\times1$
+# convolution with that stride, then batch norm. With `residual=False` nothing is added.
+#
+# `make_resnet(n)` stacks them as He et al. did for CIFAR-10, $6n+2$ layers with weights: a $3\times3$
+# convolution with norm and ReLU (the *stem*), then three stages of $n$ blocks with `width`, `2 width`, `4
+# width` channels, the second and third stage starting with stride 2, then the mean over all pixels, and a
+# linear layer. `nn.Conv2d` may be used.
+#
+# <details><summary>Hint: a question</summary>Four blocks share one norm object that was made once and used four
+# times. Which statistics does it keep? Make a new one for each place: <code>norm(c_out)</code>.</details>
+
+# %% exercise="ex6-residual-block"
+class ResidualBlock(nn.Module):
+    """relu(norm(conv(relu(norm(conv(x))))) + shortcut(x)), maps [N, c_in, H, W] to [N, c_out, ceil(H/s), ceil(W/s)].
+
+    norm: a class or function that makes a norm layer from a number of channels
+    """
+
+    def __init__(self, c_in: int, c_out: int, stride: int = 1, residual: bool = True, norm: Callable = BatchNorm2d):
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.conv1 = nn.Conv2d(c_in, c_out, 3, stride, padding=1, bias=False)
+        self.norm1 = norm(c_out)
+        self.conv2 = nn.Conv2d(c_out, c_out, 3, padding=1, bias=False)
+        self.norm2 = norm(c_out)
+        self.residual, self.shortcut = residual, nn.Identity()
+        if residual and (stride != 1 or c_in != c_out):
+            self.shortcut = nn.Sequential(nn.Conv2d(c_in, c_out, 1, stride, bias=False), norm(c_out))
+        ### END SOLUTION
+
+    def forward(self, x: Tensor) -> Tensor:
+        ### BEGIN SOLUTION
+        branch = self.norm2(self.conv2(torch.relu(self.norm1(self.conv1(x)))))
+        return torch.relu(branch + self.shortcut(x)) if self.residual else torch.relu(branch)
+        ### END SOLUTION
+
+# %% given="torch-norm"
+torch_norm = nn.BatchNorm2d  # torch's own, so that a slip in exercise 5 costs nothing in exercise 6
+
+# %% test="ex6-residual-block-test" points=4 exercise_no=6
+with check("Exercise 6: ResidualBlock") as expect:
+    block = ResidualBlock(16, 16, norm=torch_norm)
+    count = sum(p.numel() for p in block.parameters())
+    expect.equal(count, 4672, "parameters of a block from 16 to 16 channels",
+        likely="two 3 x 3 convolutions without bias, two norms, and no shortcut layer: 2 * 9 * 16 * 16 + 4 * 16")
+    down = ResidualBlock(4, 6, 2, norm=torch_norm)
+    expect.shape(down(torch.zeros(2, 4, 7, 8)), (2, 6, 4, 4), "a block with stride 2 on maps of 7 x 8",
+        likely="only the first convolution and the shortcut have the stride")
+    expect.equal(sum(p.numel() for p in down.parameters()), 9 * 4 * 6 + 9 * 36 + 24 + 3 * 12, "its parameters",
+        likely="the shortcut is a 1 x 1 convolution without bias, and a norm")
+    expect.true(down(torch.randn(2, 4, 6, 6, generator=torch.Generator().manual_seed(0))).min() >= 0,
+        "the output must not be negative", likely="the last ReLU comes AFTER the addition")
+    expect.why("With norm2's weight at 0 the block is relu(x): doing nothing has become easy.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.residual_block(ResidualBlock)
+### END HIDDEN TESTS
+
+# %% exercise="ex6-make-resnet"
+def make_resnet(n: int, width: int = 16, num_classes: int = 10, c_in: int = 3, residual: bool = True) -> nn.Module:
+    """Residual network with 6n + 2 weight layers for small pictures: [N, c_in, H, W] to [N, num_classes].
+
+    Stem (3x3 convolution without bias, norm, ReLU), three stages of n blocks with width, 2 width, 4 width channels,
+    stride 2 at the start of the second and third, mean over all pixels, linear.
+    """
+    ### BEGIN SOLUTION
+    layers = [nn.Conv2d(c_in, width, 3, padding=1, bias=False), BatchNorm2d(width), nn.ReLU()]
+    channels = width
+    for stage in range(3):
+        for i in range(n):
+            stride = 2 if stage > 0 and i == 0 else 1
+            layers.append(ResidualBlock(channels, width * 2**stage, stride, residual))
+            channels = width * 2**stage
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes))
+    ### END SOLUTION
+
+# %% test="ex6-make-resnet-test" points=4 exercise_no=6
+with check("Exercise 6: make_resnet") as expect:
+    net = make_resnet(1, width=4, num_classes=5, c_in=2)
+    expect.shape(net(torch.zeros(3, 2, 12, 8)), (3, 5), "three pictures with 2 channels, 5 classes")
+    expect.equal(sum(p.numel() for p in make_resnet(3).parameters()), 272_474, "parameters of make_resnet(3)",
+        likely="stem, 3 x 3 blocks with 16, 32, 64 channels, linear; shortcut layers only where the shape changes")
+    plain = make_resnet(3, residual=False)
+    expect.equal(sum(p.numel() for p in plain.parameters()), 269_722, "parameters without skips",
+        likely="hand `residual` on to the blocks: then there are no shortcut layers either")
+    expect.why("20 layers with weights. ResNet-20, 32, 44, 56, 110 differ in n alone: 3, 5, 7, 9, 18.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.make_resnet(make_resnet, ResidualBlock)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Does the gradient get through? The picture shows its size in every $3\times3$ convolution of an untrained
+# network of 56 layers. Then both kinds learn small digits for a while; it is the *training* loss that we
+# compare.
+
+# %% demo=true
+def gradient_sizes(net: nn.Module, x: Tensor, y: Tensor) -> list[float]:
+    """Norm of the gradient in each 3x3 convolution, from the first to the last."""
+    net.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    return [float(m.weight.grad.norm()) for m in net.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3)]
+
+
+x, labels = torch.randn(16, 3, 16, 16, generator=lab.generator("56")), torch.arange(16) % 10
+small = F.avg_pool2d(X, 2)  # [N, 1, 14, 14]
+blocks, steps_b = lab.pick(smoke=(3, 8), quick=(9, 60), full=(9, 2000))
+fig, (left, right) = figure(1, 2, size=(9.6, 3.2))
+for i, (name, residual) in enumerate({"plain": False, "residual": True}.items()):
+    with lab.seeded("56 layers"):
+        sizes = gradient_sizes(make_resnet(9, residual=residual), x, labels)
+        net = make_resnet(blocks, width=8, c_in=1, residual=residual).to(lab.device)
+    left.semilogy(sizes, label=name, **line_style(i), markevery=6)
+    history = fit(net, small[: 64 * steps_b], y[: 64 * steps_b], max(1, steps_b // (len(small) // 64)), name)
+    history.plot(right, "loss", label=name, **line_style(i) | {"marker": ""})
+left.set(title="56 layers, untrained", xlabel="3 x 3 convolution", ylabel="norm of the gradient")
+right.set(title=f"training loss, {6 * blocks + 2} layers, width 8", ylabel="loss")
+for ax in (left, right):
+    ax.legend()
+show(fig, "Left: in the plain network the gradient grows a thousandfold on its way back, so no learning rate suits all "
+    "layers; with skips it stays within a factor of 20 or so. Right: trained alike, the plain network lags behind.")

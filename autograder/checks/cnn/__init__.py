@@ -2,9 +2,21 @@
 
 from autograder.checks.cnn.backward import conv_backward_inputs, conv_backward_weights, conv_transpose
 from autograder.checks.cnn.convolution import conv_options, conv_use, conv_values
+from autograder.checks.cnn.normalisation import (
+    batch_norm_eval,
+    batch_norm_gradients,
+    batch_norm_running,
+    batch_norm_train,
+)
+from autograder.checks.cnn.pooling import max_pool, max_pool_backward
+from autograder.checks.cnn.residual import make_resnet, residual_block
 from autograder.checks.cnn.sizes import conv_out_size, conv_params, receptive_field
 
 __all__ = [
+    "batch_norm_eval",
+    "batch_norm_gradients",
+    "batch_norm_running",
+    "batch_norm_train",
     "conv_backward_inputs",
     "conv_backward_weights",
     "conv_options",
@@ -13,5 +25,9 @@ __all__ = [
     "conv_transpose",
     "conv_use",
     "conv_values",
+    "make_resnet",
+    "max_pool",
+    "max_pool_backward",
     "receptive_field",
+    "residual_block",
 ]

@@ -11,12 +11,12 @@ from torch.nn import functional as F
 from autograder.checks.cnn.convolution import CONFIGURATIONS, FORBIDDEN, drawn, text_of
 from autograder.checks.probe import CLOSE, SINGLE, Probe
 
-_AUTOGRAD = (
+AUTOGRAD = (
     *("torch.autograd.grad", "torch.autograd.backward", "torch.Tensor.backward"),
     *("torch.func.vjp", "torch.func.grad", "torch.func.jacrev", "torch.autograd.functional.vjp"),
     *("torch.autograd.functional.jacobian", "torch.autograd.functional.vhp", "torch.func.linearize"),
 )
-_HERE = FORBIDDEN + _AUTOGRAD
+_HERE = FORBIDDEN + AUTOGRAD
 
 
 def _case(generator: torch.Generator, i: int, case: tuple, dtype: torch.dtype = torch.float64) -> tuple:

@@ -16,9 +16,7 @@ _SLICES = (
     "            down = slice(u * dh, u * dh + sh * (rows - 1) + 1, sh)\n"
     "            right = slice(v * dw, v * dw + sw * (cols - 1) + 1, sw)\n"
 )
-_STAMP = (
-    "y[:, :, u : u + stride * (rows - 1) + 1 : stride, v : v + stride * (cols - 1) + 1 : stride] += part"
-)
+_STAMP = "y[:, :, u : u + stride * (rows - 1) + 1 : stride, v : v + stride * (cols - 1) + 1 : stride] += part"
 _CROP_T = "return y[:, :, padding : height - padding, padding : width - padding]"
 
 MISCONCEPTIONS = [
@@ -105,8 +103,11 @@ MISCONCEPTIONS = [
     ),
     _inputs(
         "shape-from-the-output",
-        (_CROP, "seen_h, seen_w = sh * (rows - 1) + dh * (kh - 1) + 1, sw * (cols - 1) + dw * (kw - 1) + 1\n"
-         "    grad_x = grad_padded[:, :, ph : min(seen_h, ph + height), pw : min(seen_w, pw + width)]"),
+        (
+            _CROP,
+            "seen_h, seen_w = sh * (rows - 1) + dh * (kh - 1) + 1, sw * (cols - 1) + dw * (kw - 1) + 1\n"
+            "    grad_x = grad_padded[:, :, ph : min(seen_h, ph + height), pw : min(seen_w, pw + width)]",
+        ),
         says="it has the shape of x",
         hint="Where the stride leaves a remainder, some rows were never read; their gradient is 0, but it exists.",
     ),

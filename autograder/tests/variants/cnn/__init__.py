@@ -1,5 +1,13 @@
 """Differently written right answers of chapter 03: the tests must accept every one of them."""
 
-from autograder.tests.variants.cnn import convolution, sizes
+from autograder.tests.variants.cnn import convolution, networks, sizes
 
-VARIANTS = [right for module in (convolution, sizes,) for right in module.VARIANTS]
+VARIANTS = [
+    right
+    for module in (
+        convolution,
+        networks,
+        sizes,
+    )
+    for right in module.VARIANTS
+]
