@@ -1363,3 +1363,773 @@ for ax in (left, right):
     ax.legend()
 show(fig, "Left: in the plain network the gradient grows a thousandfold on its way back, so no learning rate suits all "
     "layers; with skips it stays within a factor of 20 or so. Right: trained alike, the plain network lags behind.")
+
+# %% [markdown]
+# ## 7 Architectures are arithmetic
+#
+# With three small functions you can read the tables in any paper. The first network of this family was
+# Fukushima's *neocognitron* (1980): layers of local feature detectors with shared weights, without
+# backpropagation. Trained with it were the time-delay network for speech (Waibel et al. 1989), the networks for
+# zip codes (LeCun et al. 1989) and **LeNet-5** (LeCun et al. 1998). Today one writes it with max pooling and
+# ReLU; the original had a trainable kind of average pooling, tanh, a partial table of connections, and another
+# output layer.
+#
+# **AlexNet** (Krizhevsky et al. 2012) is a larger LeNet with heavy augmentation and dropout ($p=0.5$). It did
+# not invent the ReLU (Jarrett et al. 2009, Nair and Hinton 2010), it made it work at the scale of ImageNet. Its
+# paper says that pictures have 224 pixels; without padding only 227 gives whole numbers. **VGG-19** has 16
+# convolutions of $3\times3$ and three linear layers: 19 layers *with weights*, not 19 convolutions.
+
+# %% demo=true
+def shape_table(name: str, layers: list, size: int, channels: int, show_rows: bool = True) -> int:
+    """Print size and parameters, layer by layer; layers: (kind, channels, kernel, stride, padding). Returns the sum."""
+    total = 0
+    for kind, out, k, stride, padding in layers:
+        if kind == "fc":
+            k, size = size, 1  # a linear layer is a convolution whose kernel covers the whole map
+        else:
+            size = conv_out_size(size, k, stride, padding)
+        count = 0 if kind == "pool" else conv_params(channels, out, k)
+        channels = channels if kind == "pool" else out
+        total += count
+        if show_rows:
+            print(f"{kind:5} {k:2}x{k:<2} /{stride}  -> {channels:4} x {size:3} x {size:3}  {count:12,}")
+    print(f"{name}: {total:,} parameters\n")
+    return total
+
+
+conv = lambda out, k, stride=1, padding=0: ("conv", out, k, stride, padding)
+pool = lambda k, stride: ("pool", 0, k, stride, 0)
+fc = lambda out: ("fc", out, 0, 1, 0)
+lenet5 = [conv(6, 5, 1, 2), pool(2, 2), conv(16, 5), pool(2, 2), fc(120), fc(84), fc(10)]
+alexnet = [conv(96, 11, 4), pool(3, 2), conv(256, 5, 1, 2), pool(3, 2), conv(384, 3, 1, 1), conv(384, 3, 1, 1),
+    conv(256, 3, 1, 1), pool(3, 2), fc(4096), fc(4096), fc(1000)]  # fmt: skip
+vgg19 = [layer for width, count in ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
+    for layer in [conv(width, 3, 1, 1)] * count + [pool(2, 2)]] + [fc(4096), fc(4096), fc(1000)]  # fmt: skip
+assert shape_table("LeNet-5", lenet5, 28, 1) == 61_706
+assert shape_table("AlexNet, in one tower", alexnet, 227, 3) == 62_378_344
+assert shape_table("VGG-19", vgg19, 224, 3, show_rows=False) == 143_667_240
+
+# %% [markdown]
+# Nearly all of AlexNet's parameters lie in its linear layers, and nearly all of its work in the convolutions.
+# (Trained on two cards, with half of the channels separate, the original had 60,965,224.) Rules of thumb from
+# that time: numbers of filters are powers of two; $(k,s,p)$ is $(3,1,1)$, $(5,1,2)$, $(1,1,0)$, or, to halve a
+# map, $(5,2,2)$, which gives $\lceil n/2\rceil$; maps should shrink neither too slowly nor too fast. Later
+# networks have smaller kernels and more layers, stride in place of pooling, and a mean over all pixels in place
+# of the linear layers.
+
+# %% demo=true
+winners = [(2010, 28.2, "shallow"), (2011, 25.8, "shallow"), (2012, 16.4, "AlexNet, 8"), (2013, 11.7, "ZFNet, 8"),
+    (2014, 6.7, "GoogLeNet, 22"), (2015, 3.57, "ResNet, 152")]  # fmt: skip
+fig, ax = figure(size=(7.4, 3.2))
+for year, error, name in winners:
+    bar = ax.bar(year, error, color=COLOR["sky" if name == "shallow" else "blue"])
+    ax.bar_label(bar, [f"{error} %\n{name}"], fontsize=8)
+ax.plot(2014.25, 7.3, "D", color=COLOR["vermillion"], markersize=5, label="VGG, 19 layers, second in 2014: 7.3 %")
+ax.axhline(5.1, color="black", linestyle=":", label="one person, estimated: 5.1 %")
+ax.set(title="ImageNet: top-5 error of the winners, and their depth", ylabel="error in %", ylim=(0, 34), xlabel="year")
+ax.legend()
+show(fig, "The error of the winning entry each year (published results). Convolutional networks enter in 2012; then "
+    "depth goes up, from 8 to 152 layers, and the error goes down, below that of a person in 2015.")
+
+# %% [markdown]
+# ## 8 Using a trained trunk again
+#
+# The early layers of a trained network are good at seeing in general; only the head knows the classes. **Transfer
+# learning** takes a trained trunk, replaces the head, *freezes* the trunk and trains the head. With more data
+# one goes on to train deeper layers too, carefully: the last convolutions at about $\frac1{10}$ of the learning
+# rate of the head, the ones before at about $\frac1{100}$. Freezing must include batch norm: its running
+# statistics change in train mode, with no gradient at all.
+#
+# We try it on 1,594 real drawings of things, in four styles: train on three styles (nine groups such as food,
+# animals, travel), then move to a fourth style that the trunk has never seen, with few labels.
+
+# %% given="transfer"
+def freeze(trunk: nn.Module) -> None:
+    """No gradients, and evaluation mode, so that batch norm keeps its statistics."""
+    trunk.eval()
+    for p in trunk.parameters():
+        p.requires_grad_(False)
+
+
+def discriminative_groups(head: nn.Module, convs: list[nn.Module], base: float) -> list[dict]:
+    """Parameter groups for an optimiser: the head at `base`, the last convolution at base / 10, earlier base / 100."""
+    rates = [base / 100] * (len(convs) - 1) + [base / 10]
+    groups = [{"params": list(m.parameters()), "lr": rate} for m, rate in zip(convs, rates, strict=True)]
+    return [{"params": list(head.parameters()), "lr": base}, *groups]
+
+# %% demo=true
+things = emoji()
+pictures = torch.from_numpy(things.images).permute(0, 3, 1, 2).float() / 255  # [n, 3, 32, 32]
+groups, style = torch.from_numpy(things.group.astype("int64")), torch.from_numpy(things.style)
+which = [int(((groups == g) & (style == 0)).nonzero()[2]) for g in (1, 3, 4, 8)]
+rows = [things.images[i + s * 1594] for s in range(4) for i in which]
+fig = image_grid(np.stack(rows), [things.styles[s] if k == 0 else "" for s in range(4) for k in range(4)], ncols=4)
+show(fig, "The same four things in four styles, a row each. Three styles are for training the trunk; that of the "
+    "last row is the new task.")
+
+# %% demo=true
+def make_trunk() -> nn.Sequential:
+    """Three stages of convolution, batch norm, ReLU and pooling: [N, 3, 32, 32] to [N, 64 * 4 * 4]."""
+    stages = []
+    for a, b in ((3, 16), (16, 32), (32, 64)):
+        layers = [nn.Conv2d(a, b, 3, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU(), nn.MaxPool2d(2)]
+        stages.append(nn.Sequential(*layers))
+    return nn.Sequential(*stages, nn.Flatten())
+
+
+def train_classifier(trunk, head, x, y, steps, frozen, label, groups=None):
+    """Adam; a frozen trunk is computed once and stays as it is."""
+    if frozen:
+        freeze(trunk)
+        with torch.no_grad():
+            x = trunk(x)
+    net = head if frozen else nn.Sequential(trunk, head).train()
+    optimizer = torch.optim.Adam(groups or net.parameters(), lr=2e-3)
+    generator = lab.generator(f"transfer {label}")
+
+    def step(i):
+        batch = torch.randint(len(x), (min(64, len(x)),), generator=generator).to(x.device)
+        loss = F.cross_entropy(net(x[batch]), y[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return train(step, steps, label=label)
+
+
+x_all, y_all = pictures.to(lab.device), groups.to(lab.device)
+old = (style < 3).nonzero()[:, 0].to(lab.device)
+new = (style == 3).nonzero()[:, 0]
+shuffled = new[torch.randperm(len(new), generator=lab.generator("new style"))]
+held_out = shuffled[800:].to(lab.device)
+with lab.seeded("trunk"):
+    trunk, old_head = make_trunk().to(lab.device), nn.Linear(1024, 9).to(lab.device)
+steps_old = lab.pick(smoke=12, quick=300, full=3000)
+train_classifier(trunk, old_head, x_all[old], y_all[old], steps_old, False, "three styles")
+buffers = [b.clone() for b in trunk.buffers()]
+few, results = (100, 400) if lab.preset == "smoke" else (50, 100, 200, 400, 800), {}
+steps_t = lab.pick(smoke=10, quick=100, full=400)
+for n in few:
+    rows = shuffled[:n].to(lab.device)
+    for name in ("frozen trunk, new head", "then fine-tuned", "from scratch"):
+        with lab.seeded(f"transfer {n}"):
+            body, head = make_trunk().to(lab.device), nn.Linear(1024, 9).to(lab.device)
+        if name != "from scratch":
+            body = copy.deepcopy(trunk)
+            train_classifier(body, head, x_all[rows], y_all[rows], steps_t, True, "head")
+        if name == "then fine-tuned":
+            for p in body.parameters():
+                p.requires_grad_(True)
+        if name != "frozen trunk, new head":
+            rates = discriminative_groups(head, list(body)[:3], 2e-3) if name == "then fine-tuned" else None
+            train_classifier(body, head, x_all[rows], y_all[rows], steps_t, False, name, rates)
+        results[name, n] = accuracy_on(nn.Sequential(body, head), x_all[held_out], y_all[held_out])
+freeze(trunk)
+with torch.no_grad():
+    trunk(x_all[:64])
+assert all(torch.equal(a, b) for a, b in zip(trunk.buffers(), buffers, strict=True)), "frozen means frozen"
+
+# %% demo=true
+fig, ax = figure(size=(6.6, 3.2))
+for i, name in enumerate(("frozen trunk, new head", "then fine-tuned", "from scratch")):
+    ax.semilogx(few, [results[name, n] for n in few], label=name, **line_style(i))
+ax.set(title="a new drawing style", xlabel="labelled pictures of the new style", ylabel="accuracy", xticks=few)
+ax.set_xticklabels(few)
+ax.axhline(float((y_all[held_out] == 5).float().mean()), color="black", linestyle=":", label="always the largest group")
+ax.legend(fontsize=8)
+show(fig, "Accuracy on pictures of the fourth style. With few labels a frozen trunk from other styles is far ahead of "
+    "training from scratch; the more labels there are, the smaller its lead.")
+
+# %% [markdown]
+# **Two heads: localisation.** One object, one box: put a second head on the same trunk, which predicts
+# $(x,y,w,h)$ by regression, and add the losses, $\mathcal L=\text{CE}+\lambda\lVert b-\hat b\rVert^2$. The
+# recipe: train or download a classifier, add the regression head, freeze the trunk, train that head, then
+# fine-tune everything. For a *fixed* number of $K$ boxes the head has $4K$ outputs; for $K$ points, such as the
+# joints of a person (pose), $2K$.
+
+# %% demo=true
+class TwoHeadNet(nn.Module):
+    """A trunk, a head for the class and a head for one box."""
+
+    def __init__(self, trunk: nn.Module, features: int, classes: int):
+        super().__init__()
+        self.trunk, self.classes, self.box = trunk, nn.Linear(features, classes), nn.Linear(features, 4)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.trunk(x)
+        return self.classes(features), self.box(features)
+
+
+one = shapes(lab.rng("one shape"), lab.pick(smoke=150, quick=1000), size=32, most=1)
+x_one = torch.from_numpy(one.images).permute(0, 3, 1, 2).float().to(lab.device) / 255
+kind = torch.from_numpy(np.concatenate(one.labels)).to(lab.device)
+where = torch.from_numpy(np.concatenate(one.boxes)).float().to(lab.device) / 32  # in units of the picture
+with lab.seeded("two heads"):
+    two = TwoHeadNet(make_trunk(), 1024, 3).to(lab.device)
+optimizer = torch.optim.Adam(two.parameters(), lr=2e-3)
+
+
+def localise(i):
+    rows = torch.randint(len(x_one) - 50, (64,), generator=lab.generator(f"two heads {i}")).to(lab.device)
+    scores, box = two(x_one[rows])
+    loss = F.cross_entropy(scores, kind[rows]) + 10 * (box - where[rows]).pow(2).sum(dim=1).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+train(localise, lab.pick(smoke=12, quick=250, full=1000), label="two heads")
+two.eval()
+with torch.no_grad():
+    scores, found = (part.cpu() for part in two(x_one[-50:]))
+fig, axes = figure(1, 5, size=(10, 2.3))
+for ax, i in zip(axes, range(5), strict=True):
+    ax.imshow(one.images[-50 + i], extent=(0, 32, 32, 0))
+    draw_boxes(ax, 32 * where[-50 + i].cpu()[None], color="sky", linestyle="--")
+    draw_boxes(ax, 32 * found[i][None], [SHAPES[int(scores[i].argmax())]])
+    ax.axis("off")
+show(fig, "Localisation: five pictures that the network has not seen, with the true box (blue, dashed) and its answer "
+    "(yellow). A regression gives exactly one box, whether there is one object or none.")
+freeze(two.trunk)
+scores, box = two(x_one[:8])
+two.zero_grad()
+(box.pow(2).sum() + scores.sum() * 0).backward()
+assert all(p.grad is None for p in two.trunk.parameters()) and two.box.weight.grad.abs().sum() > 0
+
+# %% [markdown]
+# **A class for each pixel: segmentation.** A stack of convolutions and pooling knows *what* there is, but has
+# lost *where*. The **U-Net** (Ronneberger et al. 2015) goes down as usual, then up again with transposed
+# convolutions, and at every level hands the maps of the way down over to the way up. It **concatenates** them
+# (a ResNet *adds*), so the decision for a pixel can use both: what the coarse maps know, and where exactly the
+# edge is. The usual output is a mask, one class per pixel; when objects of one class are told apart as well,
+# one speaks of instances.
+
+# %% demo=true
+def double(a: int, b: int) -> nn.Sequential:
+    """Two 3x3 convolutions, each with batch norm and ReLU."""
+    layers = []
+    for c_in, c_out in ((a, b), (b, b)):
+        layers += [nn.Conv2d(c_in, c_out, 3, padding=1, bias=False), nn.BatchNorm2d(c_out), nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+class UNet(nn.Module):
+    """Down with max pooling, up with transposed convolutions; `skips` hands maps over by concatenation."""
+
+    def __init__(self, classes: int, levels: int = 3, width: int = 16, skips: bool = True):
+        super().__init__()
+        widths = [width * 2**i for i in range(levels)]
+        self.down = nn.ModuleList(double(a, b) for a, b in pairwise([3, *widths]))
+        self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairwise(widths))
+        self.merge = nn.ModuleList(double(2 * a if skips else a, a) for a in widths[:-1])
+        self.head, self.skips = nn.Conv2d(width, classes, 1), skips
+
+    def forward(self, x: Tensor) -> Tensor:
+        kept = []
+        for i, block in enumerate(self.down):
+            x = block(x if i == 0 else F.max_pool2d(x, 2))
+            kept.append(x)
+        for up, merge, skip in zip(reversed(self.up), reversed(self.merge), reversed(kept[:-1]), strict=True):
+            x = up(x)
+            x = merge(torch.cat([skip, x], dim=1) if self.skips else x)
+        return self.head(x)
+
+
+assert UNet(4)(torch.zeros(2, 3, 32, 32)).shape == (2, 4, 32, 32)
+field_of = shapes(lab.rng("masks"), lab.pick(smoke=60, quick=500, full=3000), size=32)
+x_seg = torch.from_numpy(field_of.images).permute(0, 3, 1, 2).float().to(lab.device) / 255
+masks = torch.from_numpy(field_of.masks.astype("int64")).to(lab.device)
+
+
+def mean_iou(predicted: Tensor, truth: Tensor) -> float:
+    """Mean over the classes of (pixels in both) / (pixels in either)."""
+    both = [((predicted == c) & (truth == c)).sum() for c in range(4)]
+    either = [((predicted == c) | (truth == c)).sum() for c in range(4)]
+    return float(np.mean([float(b) / max(float(e), 1) for b, e in zip(both, either, strict=True)]))
+
+
+seen_masks, score_of = {}, {}
+for name, skips in (("with skips", True), ("skips cut", False)):
+    with lab.seeded("unet"):
+        unet = UNet(4, width=8, skips=skips).to(lab.device)
+    optimizer = torch.optim.Adam(unet.parameters(), lr=4e-3)
+
+    def segment(i, unet=unet, optimizer=optimizer):
+        rows = torch.randint(len(x_seg) - 40, (16,), generator=lab.generator(f"unet {i}")).to(lab.device)
+        loss = F.cross_entropy(unet(x_seg[rows]), masks[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    train(segment, lab.pick(smoke=8, quick=200, full=2000), label=f"U-Net, {name}")
+    unet.eval()
+    with torch.no_grad():
+        seen_masks[name] = unet(x_seg[-40:]).argmax(dim=1)
+    score_of[name] = mean_iou(seen_masks[name], masks[-40:])
+tiles = [field_of.images[-40:-34], *(255 * np.stack([m.cpu().numpy() == c for c in (1, 2, 3)], axis=-1).astype(np.uint8)
+    for m in (masks[-40:-34], seen_masks["with skips"][:6], seen_masks["skips cut"][:6]))]  # fmt: skip
+names = ["picture", "truth", f"skips: {score_of['with skips']:.2f}", f"cut: {score_of['skips cut']:.2f}"]
+fig = image_grid(np.concatenate(tiles), [name if i == 0 else "" for name in names for i in range(6)], ncols=6, cell=1.1)
+show(fig, "Pictures, true masks, and masks by a small U-Net with and without its skips (mean IoU over pixels below the "
+    "first of each row). Red is an ellipse, green a rectangle, blue a triangle. Without skips the edges are blurred.")
+
+# %% [markdown]
+# ## 9 Detection
+#
+# How many objects are there? Nobody says beforehand, so the output has no fixed size. One could slide a
+# classifier over all places and scales and merge the answers (OverFeat, section 2), at a high price. **Region
+# proposals** are cheaper: a simple method marks two thousand "blobby" regions, and only these are classified.
+# How the family of **R-CNN** became fast is a story in three steps, and each step removes work that was done
+# twice:
+#
+# | | how | time per picture (VGG-16) |
+# |---|---|---|
+# | R-CNN (Girshick et al. 2014) | every proposal is cut out, warped and sent through the CNN | 50 s |
+# | Fast R-CNN (Girshick 2015) | one pass; *RoI pooling* cuts features out of the map | 2 s |
+# | Faster R-CNN (Ren et al. 2015) | a small network on the same map proposes, at 9 *anchors* per place | 0.2 s |
+#
+# The factors 25 and 250 include the time for the proposals (without it, the Fast R-CNN paper says 213 for
+# itself). In R-CNN a classifier trained on ImageNet got a new last layer, was fine-tuned on the detection
+# classes, and then its features were stored on disk for one SVM and one linear regression of the box per class:
+# neither trained the CNN. Faster R-CNN sums four losses, class and box, for proposals and for the final answer.
+#
+# Do people search like this? Eckstein et al. (2017) found that we often miss an object of the wrong size, such as a
+# giant toothbrush on a washbasin, because we look where and for what we expect. Detectors see it.
+
+# %% demo=true
+def roi_max_pool(features: Tensor, boxes: Tensor, out: int = 7) -> Tensor:
+    """Fast R-CNN: the features [C, H, W] inside each box [K, 4] (in pixels of the map), as [K, C, out, out]."""
+    pooled = []
+    for x1, y1, x2, y2 in boxes.tolist():
+        rows = [(math.floor(y1 + (y2 - y1) * i / out), math.ceil(y1 + (y2 - y1) * (i + 1) / out)) for i in range(out)]
+        cols = [(math.floor(x1 + (x2 - x1) * j / out), math.ceil(x1 + (x2 - x1) * (j + 1) / out)) for j in range(out)]
+        bins = [features[:, t:b, left:r].amax(dim=(1, 2)) for t, b in rows for left, r in cols]
+        pooled.append(torch.stack(bins, dim=1).view(-1, out, out))
+    return torch.stack(pooled)
+
+
+def anchors(shape: tuple[int, int], stride: int, scales: tuple, ratios: tuple) -> Tensor:
+    """Faster R-CNN: boxes of all scales and height-to-width ratios around each place of a map: [H W S R, 4]."""
+    rows, cols = torch.meshgrid(torch.arange(shape[0]), torch.arange(shape[1]), indexing="ij")
+    centres = torch.stack([cols, rows], dim=-1).view(-1, 1, 2) * stride + stride / 2  # [H W, 1, 2]
+    sizes = torch.tensor([(s / r**0.5, s * r**0.5) for s in scales for r in ratios])  # [S R, 2], (w, h)
+    return torch.cat([centres - sizes / 2, centres + sizes / 2], dim=-1).view(-1, 4)
+
+
+def smooth_l1(t: Tensor) -> Tensor:
+    """t^2 / 2 near 0 and |t| - 1/2 beyond 1: a squared error whose gradient never exceeds 1."""
+    return torch.where(t.abs() < 1, 0.5 * t**2, t.abs() - 0.5)
+
+
+def assign_anchors(overlaps: Tensor) -> Tensor:
+    """Labels for anchors from their IoU with the objects [A, K]: 1 object, 0 background, -1 ignored in training."""
+    best = overlaps.amax(dim=1)
+    label = torch.where(best >= 0.7, 1, torch.where(best < 0.3, 0, -1))
+    return label.masked_fill((overlaps == overlaps.amax(dim=0)).any(dim=1), 1)  # no object goes without an anchor
+
+
+assert assign_anchors(torch.tensor([[0.8, 0], [0.5, 0], [0.1, 0.2], [0.1, 0.0]])).tolist() == [1, -1, 1, 0]
+features = torch.randn(4, 13, 9, generator=lab.generator("roi"))
+whole = roi_max_pool(features, torch.tensor([[0.0, 0.0, 9.0, 13.0]]), 3)
+assert torch.equal(whole, F.adaptive_max_pool2d(features, 3)[None])
+grid = anchors((4, 6), 16, (32, 64, 128), (0.5, 1.0, 2.0))
+assert grid.shape == (9 * 4 * 6, 4) and torch.allclose((grid[:, 2] - grid[:, 0])[1], torch.tensor(32.0))
+t = torch.tensor([-3.0, -1.0, 0.5, 1.0, 2.0], requires_grad=True)
+assert torch.allclose(torch.autograd.grad(smooth_l1(t).sum(), t)[0], t.detach().clamp(-1, 1))
+print(f"{len(grid)} anchors on a map of 4 x 6; RoI pooling of the whole map is adaptive pooling")
+
+# %% [markdown]
+# All of them share four parts, and you are going to build these: a measure of overlap, a way to throw
+# duplicates out, a code for boxes, and a fair score.
+#
+# **Overlap.** *Intersection over union* is 1 for equal boxes, 0 for disjoint ones, and does not depend on the scale:
+#
+# $$\text{IoU}(A,B)=\frac{|A\cap B|}{|A|+|B|-|A\cap B|},\qquad|A\cap B|=\max(0,\Delta x)\cdot\max(0,\Delta y),$$
+#
+# where $\Delta x=\min(x_2^A,x_2^B)-\max(x_1^A,x_1^B)$, and $\Delta y$ likewise. If the union is empty, IoU is 0.
+#
+# **Exercise 7 · 9 points · ★★☆ · 45 min.** First `box_iou`, for all pairs at once.
+#
+# <details><summary>Hint: a question</summary>Two boxes, one at the top left and one at the bottom right: what
+# are Δx and Δy, and what is their product?</details>
+
+# %% exercise="ex7-box-iou"
+def box_iou(a: Tensor, b: Tensor) -> Tensor:
+    """Intersection over union of all pairs of boxes (x1, y1, x2, y2).
+
+    a: [N, 4]; b: [M, 4], floats. Returns [N, M]; 0 where the union is empty.
+    ValueError unless both are [..., 4] with two axes and x2 >= x1, y2 >= y1 in every box.
+    """
+    ### BEGIN SOLUTION
+    for boxes in (a, b):
+        if boxes.ndim != 2 or boxes.shape[1] != 4:
+            raise ValueError(f"boxes must have shape [N, 4], not {tuple(boxes.shape)}")
+        if (boxes[:, 2:] < boxes[:, :2]).any():
+            raise ValueError("a box has x2 < x1 or y2 < y1")
+    low = torch.maximum(a[:, None, :2], b[:, :2])  # [N, M, 2]
+    high = torch.minimum(a[:, None, 2:], b[:, 2:])
+    shared = (high - low).clamp(min=0).prod(dim=-1)  # [N, M]
+    area_a, area_b = ((boxes[:, 2:] - boxes[:, :2]).prod(dim=1) for boxes in (a, b))
+    union = area_a[:, None] + area_b - shared
+    return torch.where(union > 0, shared / union.where(union > 0, torch.ones_like(union)), torch.zeros_like(union))
+    ### END SOLUTION
+
+# %% test="ex7-box-iou-test" points=4 exercise_no=7
+with check("Exercise 7: box_iou") as expect:
+    a = torch.tensor([[0.0, 0, 2, 2], [1, 1, 3, 3]])
+    b = torch.tensor([[0.0, 0, 2, 2], [1, 0, 3, 2], [5, 5, 6, 6]])
+    iou = box_iou(a, b)
+    expect.shape(iou, (2, 3), "the overlaps of 2 with 3 boxes")
+    far = box_iou(torch.tensor([[0.0, 0, 1, 1]]), torch.tensor([[2.0, 2, 3, 3]]))
+    expect.close(far, [[0.0]], "two boxes apart in both directions", likely="minus times minus: clamp EACH side at 0")
+    expect.close(iou, [[1, 1 / 3, 0], [1 / 7, 1 / 3, 0]], "the overlaps", rtol=1e-5,
+        likely="intersection over union: the intersection is counted in both areas, so subtract it once")
+    point = torch.tensor([[1.0, 1, 1, 1]])
+    expect.close(box_iou(point, point), [[0.0]], "a box without area with itself", likely="0 / 0: the union is empty")
+    expect.raises(ValueError, box_iou, torch.tensor([[2.0, 0, 1, 1]]), a, what="a box with x2 < x1")
+    expect.why("IoU punishes too large and too small boxes alike, and is the same on every screen.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.box_iou(box_iou)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# **Duplicates.** Neighbouring cells and anchors find the same object. *Non-maximum suppression* keeps the box
+# with the highest score, drops all boxes of the same class that overlap it by more than a threshold, and
+# repeats with what is left. A box that was dropped drops nobody: in a chain A-B-C, where A removes B, C stays
+# if it overlaps only B.
+#
+# <details><summary>Hint: a question</summary>You walk through the boxes by decreasing score. With which boxes do you
+# compare the next one: all before it, the last one kept, or all that were kept?</details>
+
+# %% exercise="ex7-nms"
+def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, classes: Tensor | None = None) -> Tensor:
+    """Non-maximum suppression: int64 [K], numbers of the boxes kept, by decreasing score.
+
+    boxes: [N, 4]; scores: [N]; classes: None, or int64 [N]: then only boxes of one class suppress each other.
+    A box is dropped if its IoU with a box already kept is greater than the threshold; of equal scores the lower index
+    comes first. ValueError for other shapes, a threshold outside [0, 1], or a box with x2 < x1 or y2 < y1.
+    """
+    ### BEGIN SOLUTION
+    if scores.shape != boxes.shape[:1] or (classes is not None and classes.shape != scores.shape):
+        raise ValueError("one score and one class for each box")
+    if not 0 <= iou_threshold <= 1:
+        raise ValueError(f"the threshold must lie in [0, 1], got {iou_threshold}")
+    rivals = box_iou(boxes, boxes) > iou_threshold  # [N, N]
+    if classes is not None:
+        rivals &= classes[:, None] == classes
+    alive = torch.ones(len(boxes), dtype=torch.bool, device=boxes.device)
+    kept = []
+    for i in torch.argsort(scores, descending=True, stable=True).tolist():
+        if alive[i]:
+            kept.append(i)
+            alive &= ~rivals[i]
+    return torch.tensor(kept, dtype=torch.int64, device=boxes.device)
+    ### END SOLUTION
+
+# %% given="alone-7"
+def plain_iou(a: Tensor, b: Tensor) -> Tensor:
+    """IoU of all pairs, without checks: stands in for your box_iou while another exercise is checked."""
+    low, high = torch.maximum(a[:, None, :2], b[:, :2]), torch.minimum(a[:, None, 2:], b[:, 2:])
+    shared = (high - low).clamp(min=0).prod(dim=-1)
+    union = (a[:, 2:] - a[:, :2]).prod(dim=1)[:, None] + (b[:, 2:] - b[:, :2]).prod(dim=1) - shared
+    return shared / union.clamp(min=1e-12)
+
+
+def alone(function: Callable, *args, **settings):
+    """function(*args), with plain_iou and average_precision stand-ins, so that a slip costs points once."""
+    names = function.__globals__
+    yours = {name: names.get(name) for name in ("box_iou",)}
+    names["box_iou"] = plain_iou
+    try:
+        return function(*args, **settings)
+    finally:
+        names.update({name: value for name, value in yours.items() if value is not None})
+
+# %% test="ex7-nms-test" points=5 exercise_no=7
+with check("Exercise 7: nms") as expect:
+    boxes = torch.tensor([[0.0, 0, 10, 10], [1, 1, 11, 11], [20, 20, 30, 30], [0, 0, 10, 10.5], [6, 0, 16, 10]])
+    scores = torch.tensor([0.8, 0.9, 0.7, 0.6, 0.75])
+    expect.equal(alone(nms, boxes, scores, 0.5), [1, 4, 2], "the boxes kept with threshold 0.5",
+        likely="numbers of boxes, in the order of decreasing score")
+    expect.equal(alone(nms, boxes, scores, 0.2), [1, 2], "the boxes kept with threshold 0.2")
+    expect.equal(alone(nms, boxes, scores, 0.9), [1, 0, 4, 2], "the boxes kept with threshold 0.9")
+    classes = torch.tensor([0, 1, 1, 0, 0])
+    expect.equal(alone(nms, boxes, scores, 0.5, classes), [1, 0, 4, 2], "the boxes kept with two classes",
+        likely="only boxes of the same class suppress each other")
+    chain = torch.tensor([[0.0, 0, 10, 4], [4, 0, 14, 4], [8, 0, 18, 4]])
+    kept = alone(nms, chain, torch.tensor([0.9, 0.8, 0.7]), 0.3)
+    expect.equal(kept, [0, 2], "the boxes kept of a chain in which only neighbours overlap",
+        likely="the box in the middle was dropped, so it may not drop the last one")
+    expect.raises(ValueError, alone, nms, boxes, scores[:3], 0.5, what="three scores for five boxes")
+    expect.why("A greedy rule of six lines, and every detector of ten years ended with it.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.nms(nms)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# **A code for boxes.** Coordinates in pixels are bad targets: a pixel matters for a small box and not for a
+# large one. R-CNN predicts *corrections* of a proposal $p$, with centres $(x,y)$ and sizes $(w,h)$:
+#
+# $$t_x=\frac{g_x-p_x}{p_w},\quad t_y=\frac{g_y-p_y}{p_h},\quad t_w=\ln\frac{g_w}{p_w},\quad t_h=\ln\frac{g_h}{p_h}.$$
+#
+# They do not change if proposal and truth $g$ are shifted or scaled together. Decoding turns this around; since
+# $e^{t}$ of a wild guess could overflow, $t_w$ and $t_h$ are limited from above by $\ln(1000/16)\approx4.135$.
+#
+# **Exercise 8 · 7 points · ★★☆ · 45 min.**
+#
+# <details><summary>Hint: a question</summary>The proposal runs from 0 to 10, the truth from 5 to 25. Where are
+# the two centres, how far apart are they, and how much is that in widths of the PROPOSAL?</details>
+
+# %% exercise="ex8-encode-boxes"
+def encode_boxes(proposals: Tensor, gt: Tensor) -> Tensor:
+    """Corrections (tx, ty, tw, th) that turn proposals into ground truth: [N, 4], boxes as (x1, y1, x2, y2).
+
+    ValueError if a box has zero (or negative) width or height.
+    """
+    ### BEGIN SOLUTION
+    p_size, g_size = proposals[:, 2:] - proposals[:, :2], gt[:, 2:] - gt[:, :2]
+    if (p_size <= 0).any() or (g_size <= 0).any():
+        raise ValueError("a box without width or height has no code")
+    p_centre, g_centre = (proposals[:, :2] + proposals[:, 2:]) / 2, (gt[:, :2] + gt[:, 2:]) / 2
+    return torch.cat([(g_centre - p_centre) / p_size, torch.log(g_size / p_size)], dim=1)
+    ### END SOLUTION
+
+# %% test="ex8-encode-boxes-test" points=2 exercise_no=8
+with check("Exercise 8: encode_boxes") as expect:
+    proposal, truth = torch.tensor([[0.0, 0, 10, 20]]), torch.tensor([[5.0, 5, 25, 15]])
+    expect.close(encode_boxes(proposal, truth), [[1.0, 0.0, 0.6931472, -0.6931472]], "the code of a box", rtol=1e-5,
+        atol=1e-6, likely="centres, in units of the proposal's size; then ln(truth / proposal) of width and height")
+    expect.close(encode_boxes(truth, truth), np.zeros((1, 4)), "the code of a perfect proposal", atol=1e-6)
+    expect.raises(ValueError, encode_boxes, torch.tensor([[0.0, 0, 0, 20]]), truth, what="a proposal of width 0")
+    expect.why("Numbers of the order of 1, whatever the size of the object: what a regression likes.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.encode_boxes(encode_boxes)
+### END HIDDEN TESTS
+
+# %% exercise="ex8-decode-boxes"
+def decode_boxes(deltas: Tensor, proposals: Tensor, max_log: float = 4.135) -> Tensor:
+    """The boxes (x1, y1, x2, y2) that corrections (tx, ty, tw, th) make of proposals: [N, 4].
+
+    tw and th are limited from above by max_log.
+    """
+    ### BEGIN SOLUTION
+    size = proposals[:, 2:] - proposals[:, :2]
+    centre = (proposals[:, :2] + proposals[:, 2:]) / 2 + deltas[:, :2] * size
+    new_size = size * torch.exp(deltas[:, 2:].clamp(max=max_log))
+    return torch.cat([centre - new_size / 2, centre + new_size / 2], dim=1)
+    ### END SOLUTION
+
+# %% test="ex8-decode-boxes-test" points=2 exercise_no=8
+with check("Exercise 8: decode_boxes") as expect:
+    proposal = torch.tensor([[0.0, 0, 10, 20]])
+    box = decode_boxes(torch.tensor([[1.0, 0.0, 0.6931472, -0.6931472]]), proposal)
+    expect.close(box, [[5.0, 5, 25, 15]], "the box that a code stands for", rtol=1e-5,
+        likely="the new centre, then half of the new size to both sides")
+    wild = decode_boxes(torch.tensor([[0.0, 0.0, 1000.0, -1000.0]]), proposal)
+    expect.close(wild[0, 2] - wild[0, 0], 624.9, "the width with tw = 1000", rtol=1e-3, likely="clamp(max=max_log)")
+    expect.close(wild[0, 3] - wild[0, 1], 0.0, "the height with th = -1000", atol=1e-4, likely="no limit from below")
+    expect.why("exp keeps sizes positive, and the limit keeps a wild guess from ruining a whole batch.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.decode_boxes(decode_boxes)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# **YOLO** ("you only look once", Redmon et al. 2016) needs no proposals: one network, one regression. The
+# picture is divided into $S\times S$ cells. The cell that holds the *centre* of an object is responsible for
+# it. Each cell predicts $B$ boxes, with 4 coordinates and a confidence, and $C$ class scores: a tensor
+# $S\times S\times(5B+C)$, which for PASCAL VOC was $7\times7\times(5\cdot2+20)=7\times7\times30$. Its targets,
+# for a picture of $I\times I$ pixels and a box with centre $(c_x,c_y)$:
+#
+# $$i=\min(\lfloor c_yS/I\rfloor,S-1),\quad j=\min(\lfloor c_xS/I\rfloor,S-1),\quad x=c_xS/I-j,\quad y=c_yS/I-i,$$
+#
+# and $w,h$ in units of the picture. Mind that the *row* comes from $y$. If two centres fall into one cell, the
+# first box in the list stays: a real weakness of this method for flocks of birds.
+
+# %% exercise="ex8-yolo-encode"
+def yolo_encode(boxes: Tensor | list, labels: Tensor | list, S: int, C: int, image_size: float) -> Tensor:
+    """Grid targets of one picture: [S, S, 5 + C], row first, with channels [obj, x, y, w, h, one-hot class].
+
+    boxes: [K, 4] (x1, y1, x2, y2) in pixels, K may be 0; labels: [K], 0 ... C-1. Cells without a centre are 0.
+    """
+    ### BEGIN SOLUTION
+    boxes, labels = torch.as_tensor(boxes), torch.as_tensor(labels)
+    if not boxes.is_floating_point():
+        boxes = boxes.float()
+    boxes = boxes.view(-1, 4)
+    target = boxes.new_zeros(S, S, 5 + C)
+    centres, sizes = (boxes[:, :2] + boxes[:, 2:]) / 2 * S / image_size, (boxes[:, 2:] - boxes[:, :2]) / image_size
+    for (x, y), size, label in zip(centres, sizes, labels.tolist(), strict=True):
+        i, j = min(int(y), S - 1), min(int(x), S - 1)
+        if target[i, j, 0] == 0:
+            target[i, j, 0], target[i, j, 1], target[i, j, 2] = 1.0, x - j, y - i
+            target[i, j, 3:5] = size
+            target[i, j, 5 + int(label)] = 1.0
+    return target
+    ### END SOLUTION
+
+# %% test="ex8-yolo-encode-test" points=3 exercise_no=8
+with check("Exercise 8: yolo_encode") as expect:
+    target = yolo_encode([[0.0, 0.0, 16.0, 16.0]], [1], 4, 2, 32)
+    expect.shape(target, (4, 4, 7), "the targets for S = 4, C = 2")
+    expect.close(target[1, 1], [1, 0, 0, 0.5, 0.5, 0, 1], "cell (1, 1) of a box with its centre at (8, 8) of 32 pixels",
+        likely="[obj, x, y, w, h, one-hot]: x and y within the cell, w and h in units of the picture")
+    expect.close(target.sum(), 3.0, "the sum of everything: all other cells are 0")
+    wide = yolo_encode([[20.0, 2.0, 28.0, 8.0]], [0], 4, 2, 32)
+    expect.close(wide[0, 3], [1, 0, 0.625, 0.25, 0.1875, 1, 0], "cell (0, 3) of a box at the top right",
+        likely="the row of the cell comes from y, the column from x")
+    expect.close(yolo_encode([], [], 4, 2, 32), np.zeros((4, 4, 7)), "a picture with nothing in it")
+    expect.why("Detection has become regression: a fixed number of numbers, however many objects there are.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.yolo_encode(yolo_encode)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# **A fair score.** A detector returns boxes with scores; which cut-off should be judged? All of them. Sort the
+# detections of *all* pictures by score. Going down the list, a detection is a **true positive** if its best
+# ground truth in its own picture overlaps it with IoU at least 0.5 *and has not been claimed before*; else it
+# is a false positive, duplicates included. After $k$ detections,
+#
+# $$\text{precision}_k=\frac{TP_k}{k},\qquad\text{recall}_k=\frac{TP_k}{G}$$
+#
+# for $G$ objects. Precision zigzags; first it is made monotone, $\tilde p(r)=\max_{r'\ge r}p(r')$, the best
+# precision that one can have at this recall or more. **Average precision** is the area below,
+# $\text{AP}=\sum_k(r_k-r_{k-1})\,\tilde p(r_k)$, and **mAP** its mean over the classes. (Everingham et al.
+# 2010; older papers read the curve at 11 points.)
+#
+# **Exercise 9 · 8 points · ★★★ · 50 min.**
+#
+# <details><summary>Hint 1: a question</summary>A detection overlaps two objects, with 0.8 and 0.6. The better one is
+# taken already. Under the rule above, is it a true positive?</details>
+# <details><summary>Hint 2</summary>Two steps: a list of hits (1) and misses (0) in the order of the scores,
+# then the area. A monotone curve from the right: <code>np.maximum.accumulate(p[::-1])[::-1]</code>. Only at a
+# hit does the recall grow, by 1/G.</details>
+
+# %% exercise="ex9-average-precision"
+def average_precision(det_image: Tensor, det_score: Tensor, det_box: Tensor, gt_image: Tensor, gt_box: Tensor,
+                      iou_threshold: float = 0.5) -> float:  # fmt: skip
+    """Average precision of one class (all-point rule).
+
+    det_image: [D] int64, which picture; det_score: [D]; det_box: [D, 4]; gt_image: [G] int64; gt_box: [G, 4]
+    Each detection, by decreasing score (equal scores: the earlier first), is compared with the ground truth of its
+    picture that it overlaps most. Returns a float: nan if G = 0, 0.0 if D = 0 and G > 0.
+    """
+    ### BEGIN SOLUTION
+    if len(gt_box) == 0:
+        return math.nan
+    claimed, hits = set(), []
+    for k in torch.argsort(det_score, descending=True, stable=True).tolist():
+        rows = (gt_image == det_image[k]).nonzero()[:, 0]
+        hit = False
+        if len(rows):
+            overlaps = box_iou(det_box[k : k + 1], gt_box[rows])[0]
+            best = int(overlaps.argmax())
+            hit = float(overlaps[best]) >= iou_threshold and int(rows[best]) not in claimed
+            if hit:
+                claimed.add(int(rows[best]))
+        hits.append(hit)
+    found = np.cumsum(hits)
+    precision = found / np.arange(1, len(hits) + 1)
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    return float(envelope[np.array(hits, dtype=bool)].sum() / len(gt_box)) if hits else 0.0
+    ### END SOLUTION
+
+# %% given="pattern-of-hits"
+def pattern(hits: list[int], objects: int) -> tuple:
+    """Detections that hit (1) and miss (0) in this order of scores, with so many objects, each in its own picture."""
+    near, far = [0.0, 0.0, 10.0, 10.0], [50.0, 50.0, 60.0, 60.0]
+    image, hit = [], 0
+    for h in hits:
+        image.append(hit if h else 0)
+        hit += h
+    boxes = torch.tensor([near if h else far for h in hits]).view(-1, 4)
+    scores = torch.linspace(0.9, 0.1, len(hits)) if hits else torch.zeros(0)
+    truth = torch.tensor([near] * objects).view(-1, 4)
+    return torch.tensor(image, dtype=torch.int64), scores, boxes, torch.arange(objects), truth
+
+# %% test="ex9-average-precision-test" points=6 exercise_no=9
+with check("Exercise 9: average_precision") as expect:
+    expect.close(alone(average_precision, *pattern([1, 1, 1], 3)), 1.0, "AP of a perfect detector", rtol=1e-6,
+        likely="three objects in three pictures: match within a picture only")
+    zigzag = alone(average_precision, *pattern([1, 0, 1, 0, 1, 0], 4))
+    expect.close(zigzag, 0.5666667, "AP of hit, miss, hit, miss, hit, miss with 4 objects", rtol=1e-5,
+        likely="recall is divided by ALL objects, and the envelope makes precision monotone: (1 + 2/3 + 3/5) / 4")
+    image, score, box, gt_image, gt_box = pattern([1, 1], 2)
+    twice = alone(average_precision, image[[0, 0, 1]], torch.tensor([0.9, 0.8, 0.7]), box[[0, 0, 1]], gt_image, gt_box)
+    expect.close(twice, 0.8333333, "AP when the first object is found twice", rtol=1e-5,
+        likely="an object can be claimed once; the second detection of it is a false positive")
+    elsewhere = alone(average_precision, image + 5, score, box, gt_image, gt_box)
+    expect.close(elsewhere, 0.0, "AP of right boxes in wrong pictures", likely="match within a picture only")
+    expect.equal(alone(average_precision, *pattern([], 2)), 0.0, "AP without detections")
+    expect.true(math.isnan(alone(average_precision, *pattern([], 0))), "AP must be nan if there is no object")
+    expect.why("One number for all cut-offs: it asks whether the right boxes stand at the top of the list.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.average_precision(average_precision)
+### END HIDDEN TESTS
+
+# %% exercise="ex9-mean-average-precision"
+def mean_average_precision(classes: list[tuple], iou_threshold: float = 0.5) -> float:
+    """Mean of average_precision over the classes that have ground truth; nan if none has.
+
+    classes: for each class a tuple (det_image, det_score, det_box, gt_image, gt_box)
+    """
+    ### BEGIN SOLUTION
+    values = [average_precision(*inputs, iou_threshold) for inputs in classes if len(inputs[4])]
+    return sum(values) / len(values) if values else math.nan
+    ### END SOLUTION
+
+# %% given="alone-9"
+def plain_ap(det_image, det_score, det_box, gt_image, gt_box, iou_threshold=0.5) -> float:
+    """AP for the checks of mean_average_precision: a detection of one object a picture, no ties."""
+    if len(gt_box) == 0:
+        return math.nan
+    order = det_score.argsort(descending=True)
+    hits, seen = [], set()
+    for k in order.tolist():
+        image, mine = int(det_image[k]), gt_box[gt_image == det_image[k]]
+        hit = len(mine) > 0 and image not in seen and float(plain_iou(det_box[k][None], mine).max()) >= iou_threshold
+        seen |= {image} if hit else set()
+        hits.append(hit)
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    return float(sum(precision[k:].max() for k in range(len(hits)) if hits[k]) / len(gt_box)) if hits else 0.0
+
+
+def with_plain_ap(function: Callable, *args, **settings) -> float:
+    """function(*args) with plain_ap in place of your average_precision."""
+    names = function.__globals__
+    yours = names.get("average_precision")
+    names["average_precision"] = plain_ap
+    try:
+        return function(*args, **settings)
+    finally:
+        names["average_precision"] = yours
+
+# %% test="ex9-mean-average-precision-test" points=2 exercise_no=9
+with check("Exercise 9: mean_average_precision") as expect:
+    good, half, none = pattern([1, 1], 2), pattern([1], 2), pattern([], 0)
+    both, three = (with_plain_ap(mean_average_precision, c) for c in ([good, half], [good, none, half]))
+    expect.close(both, 0.75, "mAP of two classes with AP 1 and 0.5", rtol=1e-6)
+    expect.close(three, 0.75, "the same with a third class without objects", rtol=1e-6,
+        likely="classes without ground truth are left out of the mean")
+    expect.close(with_plain_ap(mean_average_precision, [good, pattern([], 2)]), 0.5, "a class that is never detected",
+        rtol=1e-6, likely="it has objects, so it counts, with 0")
+    expect.why("The mean over classes is what papers report: rare classes count as much as frequent ones.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.mean_average_precision(mean_average_precision)
+### END HIDDEN TESTS

@@ -1,6 +1,7 @@
 """Hidden tests of chapter 03, convolutional networks: a function per test cell, given the student's objects."""
 
 from autograder.checks.cnn.backward import conv_backward_inputs, conv_backward_weights, conv_transpose
+from autograder.checks.cnn.boxes import box_iou, nms
 from autograder.checks.cnn.convolution import conv_options, conv_use, conv_values
 from autograder.checks.cnn.normalisation import (
     batch_norm_eval,
@@ -9,14 +10,18 @@ from autograder.checks.cnn.normalisation import (
     batch_norm_train,
 )
 from autograder.checks.cnn.pooling import max_pool, max_pool_backward
+from autograder.checks.cnn.precision import average_precision, mean_average_precision
 from autograder.checks.cnn.residual import make_resnet, residual_block
 from autograder.checks.cnn.sizes import conv_out_size, conv_params, receptive_field
+from autograder.checks.cnn.targets import decode_boxes, encode_boxes, yolo_encode
 
 __all__ = [
+    "average_precision",
     "batch_norm_eval",
     "batch_norm_gradients",
     "batch_norm_running",
     "batch_norm_train",
+    "box_iou",
     "conv_backward_inputs",
     "conv_backward_weights",
     "conv_options",
@@ -25,9 +30,14 @@ __all__ = [
     "conv_transpose",
     "conv_use",
     "conv_values",
+    "decode_boxes",
+    "encode_boxes",
     "make_resnet",
     "max_pool",
     "max_pool_backward",
+    "mean_average_precision",
+    "nms",
     "receptive_field",
     "residual_block",
+    "yolo_encode",
 ]

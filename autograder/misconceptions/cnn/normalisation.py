@@ -83,7 +83,7 @@ MISCONCEPTIONS = [
     _train(
         "bias-scaled-too",
         (_RETURN, "return (x - mean[:, None, None] + self.bias[:, None, None]) * scale[:, None, None]"),
-        says="weight and bias set",
+        says="the output",
         hint="First scale, then shift: the bias is not divided by the deviation.",
     ),
     _train(

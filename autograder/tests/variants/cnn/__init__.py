@@ -1,11 +1,12 @@
 """Differently written right answers of chapter 03: the tests must accept every one of them."""
 
-from autograder.tests.variants.cnn import convolution, networks, sizes
+from autograder.tests.variants.cnn import convolution, detection, networks, sizes
 
 VARIANTS = [
     right
     for module in (
         convolution,
+        detection,
         networks,
         sizes,
     )
