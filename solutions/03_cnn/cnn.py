@@ -893,12 +893,13 @@ prediction_a = None  # your guess: accuracy of the CNN with shuffled pixels, 0.1
 # %% demo=true
 n_train, epochs_a = lab.pick(smoke=(1500, 1), quick=(8000, 2), full=(60_000, 12))
 as_images = lambda x: torch.from_numpy(x / 255.0).float()[:, None]  # [N, 1, 28, 28]
-X, X_test = as_images(digits.x_train[:n_train]).to(lab.device), as_images(digits.x_test).to(lab.device)
-y, y_test = (torch.from_numpy(a.astype("int64")).to(lab.device) for a in (digits.y_train[:n_train], digits.y_test))
+pixels, pixels_test = (as_images(x).to(lab.device) for x in (digits.x_train[:n_train], digits.x_test))
+digit, digit_test = (torch.from_numpy(a.astype("int64")).to(lab.device) for a in (digits.y_train, digits.y_test))
+digit = digit[:n_train]
 order = torch.randperm(784, generator=lab.generator("permutation")).to(lab.device)
 permuted = lambda x: x.flatten(1)[:, order].view_as(x)
-moves = torch.randint(-3, 4, (len(X_test), 2), generator=lab.generator("moves")).tolist()
-X_moved = torch.stack([x.roll(tuple(move), dims=(1, 2)) for x, move in zip(X_test, moves, strict=True)])
+moves = torch.randint(-3, 4, (len(pixels_test), 2), generator=lab.generator("moves")).tolist()
+pixels_moved = torch.stack([x.roll(tuple(m), dims=(1, 2)) for x, m in zip(pixels_test, moves, strict=True)])
 
 
 def accuracy_on(net: nn.Module, x: Tensor, y: Tensor) -> float:
@@ -931,10 +932,10 @@ for name, make in (("MLP", make_mlp), ("CNN", make_cnn)):
     for kind, change in (("digits", lambda x: x), ("shuffled", permuted)):
         with lab.seeded(f"A {name}"):
             net = make().to(lab.device)
-        fit(net, change(X), y, epochs_a, f"{name}, {kind}")
+        fit(net, change(pixels), digit, epochs_a, f"{name}, {kind}")
         nets_a[name, kind] = net
-        rows_a[name, kind] = accuracy_on(net, change(X_test), y_test)
-    rows_a[name, "moved"] = accuracy_on(nets_a[name, "digits"], X_moved, y_test)
+        rows_a[name, kind] = accuracy_on(net, change(pixels_test), digit_test)
+    rows_a[name, "moved"] = accuracy_on(nets_a[name, "digits"], pixels_moved, digit_test)
 
 # %% demo=true
 fig, ax = figure(size=(7, 3.2))
@@ -983,7 +984,7 @@ hidden.experiment_locality(conv2d_forward, conv2d_backward, max_pool2d, max_pool
 # %% demo=true
 first = nets_a["CNN", "digits"][0]
 with torch.no_grad():
-    seen = torch.relu(first(X_test[:1]))[0].cpu()  # [9, 28, 28]
+    seen = torch.relu(first(pixels_test[:1]))[0].cpu()  # [9, 28, 28]
 kernels = first.weight.detach().cpu()[:, 0]  # [9, 5, 5]
 fig = blank((9.6, 2.5))
 top, bottom = fig.subplots(2, 1)
@@ -1347,7 +1348,7 @@ def gradient_sizes(net: nn.Module, x: Tensor, y: Tensor) -> list[float]:
 
 
 x, labels = torch.randn(16, 3, 16, 16, generator=lab.generator("56")), torch.arange(16) % 10
-small = F.avg_pool2d(X, 2)  # [N, 1, 14, 14]
+small = F.avg_pool2d(pixels, 2)  # [N, 1, 14, 14]
 blocks, steps_b = lab.pick(smoke=(3, 8), quick=(9, 60), full=(9, 2000))
 fig, (left, right) = figure(1, 2, size=(9.6, 3.2))
 for i, (name, residual) in enumerate({"plain": False, "residual": True}.items()):
@@ -1355,7 +1356,7 @@ for i, (name, residual) in enumerate({"plain": False, "residual": True}.items())
         sizes = gradient_sizes(make_resnet(9, residual=residual), x, labels)
         net = make_resnet(blocks, width=8, c_in=1, residual=residual).to(lab.device)
     left.semilogy(sizes, label=name, **line_style(i), markevery=6)
-    history = fit(net, small[: 64 * steps_b], y[: 64 * steps_b], max(1, steps_b // (len(small) // 64)), name)
+    history = fit(net, small[: 64 * steps_b], digit[: 64 * steps_b], max(1, steps_b // (len(small) // 64)), name)
     history.plot(right, "loss", label=name, **line_style(i) | {"marker": ""})
 left.set(title="56 layers, untrained", xlabel="3 x 3 convolution", ylabel="norm of the gradient")
 right.set(title=f"training loss, {6 * blocks + 2} layers, width 8", ylabel="loss")
@@ -2133,3 +2134,464 @@ from autograder.checks import cnn as hidden
 
 hidden.mean_average_precision(mean_average_precision)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# **Widget 3: thresholds.** Six pictures with objects that overlap, and a made-up detector that finds most of
+# them, some twice, and now and then nothing. What happens to precision and recall if NMS is too strict, or too
+# lax? Does the score cut change AP? And the matching threshold?
+#
+# <details><summary>What to find</summary>Too low a threshold for NMS deletes neighbours that are really there,
+# and recall falls; too high leaves duplicates, and precision falls. Cutting off low scores shortens the curve
+# at its end and costs a little AP, never gains any. A stricter match turns sloppy hits into false
+# positives.</details>
+
+# %% given="crowd"
+def crowd(n: int = 6) -> tuple:
+    """Crowded pictures, and detections as a mediocre detector makes them: (pictures, truths, detections [D, 4], image
+    [D], score [D])."""
+    made = shapes(lab.rng("crowd"), n, most=5, overlap=0.55)
+    rng = lab.rng("crowd detector")
+    boxes, image, score = [], [], []
+    for k, truth in enumerate(made.boxes):
+        for box in truth:
+            for copies in range(int(rng.choice([1, 2, 3], p=[0.3, 0.4, 0.3]))):
+                boxes.append(box + rng.normal(0, 1.0 + 0.6 * copies, 4))
+                image.append(k)
+                score.append(np.clip(0.75 - 0.15 * copies + rng.normal(0, 0.12), 0.05, 0.99))
+        corner = rng.uniform(0, 44, 2)
+        boxes.append(np.concatenate([corner, corner + rng.uniform(12, 20, 2)]))
+        image.append(k)
+        score.append(rng.uniform(0.05, 0.5))
+    found = torch.tensor(np.array(boxes))
+    found[:, 2:] = torch.maximum(found[:, 2:], found[:, :2] + 1)
+    return made, [torch.from_numpy(b) for b in made.boxes], found, torch.tensor(image), torch.tensor(score)
+
+# %% demo=true
+made, truths, found, found_in, found_score = crowd()
+gt_image = torch.cat([torch.full((len(t),), k) for k, t in enumerate(truths)])
+
+
+def hits_of(rows: Tensor, match: float) -> np.ndarray:
+    """Which of these detections, best first, are true positives."""
+    hits, claimed = [], set()
+    for row in rows.tolist():
+        overlaps = box_iou(found[row][None], truths[found_in[row]])[0]
+        best = (int(found_in[row]), int(overlaps.argmax()))
+        hits.append(float(overlaps.max()) >= match and best not in claimed)
+        claimed |= {best} if hits[-1] else set()
+    return np.array(hits, dtype=bool)
+
+
+def thresholds(fig, nms_threshold, score_cut, match):
+    rows = (found_score >= score_cut).nonzero()[:, 0]
+    rows = rows[nms(found[rows], found_score[rows], nms_threshold, found_in[rows])]  # pictures act as classes
+    hits = hits_of(rows, match)
+    ap = average_precision(found_in[rows], found_score[rows], found[rows], gt_image, torch.cat(truths), match)
+    left, right = fig.subfigures(1, 2, width_ratios=[1.5, 1])
+    for k, ax in enumerate(left.subplots(2, 3).flat):
+        ax.imshow(made.images[k], extent=(0, 64, 64, 0))
+        ax.set(xlim=(0, 64), ylim=(64, 0))
+        ax.axis("off")
+        draw_boxes(ax, truths[k], color="sky", linestyle="--", width=1)
+        here = found_in[rows] == k
+        draw_boxes(ax, found[rows[here & hits]], color="yellow", width=1.4)
+        draw_boxes(ax, found[rows[here & ~hits]], color="vermillion", width=1.4)
+    curve = right.subplots()
+    precision, recall = np.cumsum(hits) / np.arange(1, len(hits) + 1), np.cumsum(hits) / len(gt_image)
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    curve.plot(recall, precision, ".", color="black", markersize=4, label="after each detection")
+    across, up = np.concatenate([[0], recall]), np.concatenate([envelope[:1], envelope])
+    curve.step(across, up, where="pre", label="envelope")
+    curve.fill_between(across, up, step="pre", alpha=0.2)
+    curve.set(xlim=(0, 1.02), ylim=(0, 1.05), xlabel="recall", ylabel="precision")
+    curve.set_title(f"AP {ap:.3f}: {len(rows)} boxes, {hits.sum()} of {len(gt_image)} objects", fontsize=9)
+    curve.legend(fontsize=8, loc="lower left")
+
+
+explore(thresholds, "Truth dashed in blue, hits in yellow, false positives in red; on the right precision and recall, "
+    "the envelope, and the area below it.", size=(9.6, 4.2),
+    nms_threshold=Slider(0.0, 1.0, 0.5, 0.05, label="NMS threshold"),
+    score_cut=Slider(0.0, 0.9, 0.05, 0.05, label="score cut"), match=Slider(0.3, 0.9, 0.5, 0.05, label="match at IoU"))
+
+# %% [markdown]
+# ### Experiment C: a detector
+#
+# **4 points.** Now everything together: a one-stage detector after YOLO on $64\times64$ pictures, with $S=8$,
+# $B=2$ boxes per cell and $C=3$ classes. Each cell has $5B+C=13$ outputs, all but the class scores through a
+# sigmoid. The loss (Redmon et al. 2016) has one *responsible* box per object, the one of the cell's $B$ boxes
+# that overlaps it most:
+#
+# $$5\sum_{\text{resp.}}\big[(x-\hat x)^2+(y-\hat y)^2+(\sqrt w-\sqrt{\hat w})^2+(\sqrt h-\sqrt{\hat h})^2\big]
+# +\sum_{\text{resp.}}(\text{IoU}-\hat c)^2+\tfrac12\sum_{\text{others}}\hat c^2
+# +\sum_{\text{cells with obj}}\sum_k(p_k-\hat p_k)^2 .$$
+#
+# Roots make an error of one pixel count more in small boxes. The confidence $\hat c$ learns to predict the IoU
+# (which is not differentiated); boxes without an object learn $\hat c=0$, at half the weight, since they are so
+# many.
+
+# %% demo=true
+def make_detector(boxes: int = 2, classes: int = 3) -> nn.Module:
+    """Pictures [N, 3, 64, 64] to [N, 5 boxes + classes, 8, 8]."""
+    layers = []
+    for a, b, pooled in ((3, 16, True), (16, 32, True), (32, 64, True), (64, 64, False), (64, 64, False)):
+        layers += [nn.Conv2d(a, b, 3, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU()]
+        layers += [nn.MaxPool2d(2)] if pooled else []
+    return nn.Sequential(*layers, nn.Conv2d(64, 5 * boxes + classes, 1))
+
+
+def read_grid(out: Tensor, boxes: int = 2) -> tuple[Tensor, Tensor, Tensor]:
+    """[N, 5B + C, S, S] to raw (conf, x, y, sqrt w, sqrt h) [N, S, S, B, 5], boxes as shares of the picture
+    [N, S, S, B, 4], and class probabilities [N, S, S, C]."""
+    out = out.permute(0, 2, 3, 1)
+    s = out.shape[1]
+    raw = torch.sigmoid(out[..., : 5 * boxes]).unflatten(-1, (boxes, 5))
+    cell = torch.arange(s, device=out.device)
+    centre = torch.stack([cell[None, :, None] + raw[..., 1], cell[:, None, None] + raw[..., 2]], dim=-1) / s
+    half = raw[..., 3:] ** 2 / 2
+    return raw, torch.cat([centre - half, centre + half], dim=-1), torch.softmax(out[..., 5 * boxes :], dim=-1)
+
+
+def yolo_loss(out: Tensor, target: Tensor) -> Tensor:
+    """The loss above, summed over a picture and averaged over the batch; target: [N, S, S, 5 + C] of yolo_encode."""
+    raw, boxes, probs = read_grid(out)
+    obj, s = target[..., 0], target.shape[1]
+    cell = torch.arange(s, device=out.device)
+    centre = torch.stack([cell + target[..., 1], cell[:, None] + target[..., 2]], dim=-1) / s
+    true = torch.cat([centre - target[..., 3:5] / 2, centre + target[..., 3:5] / 2], dim=-1)[..., None, :]
+    with torch.no_grad():  # overlap of each predicted box with the object of its cell
+        sides = torch.minimum(boxes[..., 2:], true[..., 2:]) - torch.maximum(boxes[..., :2], true[..., :2])
+        shared, size = sides.clamp(min=0).prod(-1), lambda b: (b[..., 2:] - b[..., :2]).prod(-1)
+        iou = shared / (size(boxes) + size(true) - shared).clamp(min=1e-9)
+        mine = F.one_hot(iou.argmax(-1), iou.shape[-1]) * obj[..., None]  # [N, S, S, B], 1 if responsible
+    want = torch.cat([target[..., 1:3], target[..., 3:5].sqrt()], dim=-1)[..., None, :]
+    coords = (mine[..., None] * (raw[..., 1:] - want) ** 2).sum()
+    confidence = (mine * (raw[..., 0] - iou) ** 2).sum() + 0.5 * ((1 - mine) * raw[..., 0] ** 2).sum()
+    return (5 * coords + confidence + (obj[..., None] * (probs - target[..., 5:]) ** 2).sum()) / len(out)
+
+# %% demo=true
+n_det, steps_c = lab.pick(smoke=(64, 10), quick=(1500, 300), full=(6000, 3000))
+seen_set, unseen = shapes(lab.rng("detector"), n_det), shapes(lab.rng("unseen"), lab.pick(smoke=20, quick=200))
+targets = torch.stack([yolo_encode(torch.from_numpy(b).float(), torch.from_numpy(k), 8, 3, 64)
+    for b, k in zip(seen_set.boxes, seen_set.labels, strict=True)]).to(lab.device)  # fmt: skip
+as_input = lambda images: torch.from_numpy(images).permute(0, 3, 1, 2).float().to(lab.device) / 255
+x_det, x_unseen = as_input(seen_set.images), as_input(unseen.images)
+with lab.seeded("detector"):
+    detector = make_detector().to(lab.device)
+assert sum(p.numel() for p in detector.parameters()) == 98_525
+optimizer = torch.optim.Adam(detector.parameters())
+schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps_c)
+draw_batch = lab.generator("detector batches")
+
+
+def detector_step(i):
+    rows = torch.randint(n_det, (32,), generator=draw_batch).to(lab.device)
+    loss = yolo_loss(detector(x_det[rows]), targets[rows])
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    schedule.step()
+    return loss
+
+
+history = train(detector_step, steps_c, label="detector")
+
+# %% demo=true
+def detect(net: nn.Module, x: Tensor, size: float = 64, cut: float = 0.05, overlap: float = 0.5) -> list[tuple]:
+    """For each class (picture, score, box) of what is left after your nms, over all pictures."""
+    net.eval()
+    with torch.no_grad():
+        raw, boxes, probs = (part.cpu() for part in read_grid(net(x)))
+    score = (raw[..., :1] * probs[..., None, :]).flatten(1, 3)  # [N, S S B, C]
+    boxes = size * boxes.flatten(1, 3)
+    found = []
+    for c in range(score.shape[-1]):
+        images, kept = [], []
+        for k in range(len(x)):
+            rows = (score[k, :, c] > cut).nonzero()[:, 0]
+            rows = rows[nms(boxes[k, rows], score[k, rows, c], overlap)]
+            images.append(torch.full((len(rows),), k))
+            kept.append(rows)
+        image = torch.cat(images)
+        rows = torch.cat(kept)
+        found.append((image, score[image, rows, c], boxes[image, rows]))
+    return found
+
+
+def with_truth(found: list[tuple], truth) -> list[tuple]:
+    """The inputs of mean_average_precision."""
+    inputs = []
+    for c, part in enumerate(found):
+        mine = [boxes[labels == c] for boxes, labels in zip(truth.boxes, truth.labels, strict=True)]
+        image = torch.cat([torch.full((len(boxes),), k) for k, boxes in enumerate(mine)])
+        inputs.append((*part, image, torch.from_numpy(np.concatenate(mine)).float()))
+    return inputs
+
+
+detections = detect(detector, x_unseen)
+map_50, map_75 = (mean_average_precision(with_truth(detections, unseen), t) for t in (0.5, 0.75))
+per_object = sum(int((score > 0.3).sum()) for _, score, _ in detections) / sum(map(len, unseen.labels))
+print(f"mAP@0.5 = {map_50:.3f}, mAP@0.75 = {map_75:.3f}, detections per object {per_object:.2f}")
+
+# %% demo=true
+raw_boxes = detect(detector, x_unseen[:4], overlap=1.0)
+fig = blank((10, 5.2))
+axes = fig.subplots(2, 4)
+for k in range(4):
+    for ax, parts, cut in ((axes[0, k], raw_boxes, 0.15), (axes[1, k], detections, 0.3)):
+        ax.imshow(unseen.images[k], extent=(0, 64, 64, 0))
+        ax.set(xlim=(0, 64), ylim=(64, 0))
+        ax.axis("off")
+        for c, (image, score, box) in enumerate(parts):
+            rows = (image == k) & (score > cut)
+            texts = [f"{SHAPES[c]} {s:.2f}" for s in score[rows]]
+            draw_boxes(ax, box[rows], texts if ax is axes[1, k] else None, width=1.4)
+    for line in range(1, 8):
+        axes[0, k].plot([8 * line, 8 * line], [0, 64], color="white", linewidth=0.4, alpha=0.5)
+        axes[0, k].plot([0, 64], [8 * line, 8 * line], color="white", linewidth=0.4, alpha=0.5)
+axes[0, 0].set_title("before NMS", loc="left")
+axes[1, 0].set_title("after NMS", loc="left")
+show(fig, "Four pictures that the detector has never seen. Above, all boxes with a score over 0.15 and the grid of "
+    "cells; below, what your non-maximum suppression leaves of those over 0.3, with class and score.")
+
+with check("Experiment C: the detector") as expect:
+    need_50, need_75 = lab.pick(smoke=(0.0, 0.0), quick=(0.90, 0.75), full=(0.95, 0.85))
+    expect.true(map_50 >= need_50, f"mAP@0.5 is {map_50:.3f}, expected at least {need_50}",
+        likely="are row and column right in yolo_encode? And centre, not corner?")
+    expect.true(map_75 >= need_75, f"mAP@0.75 is {map_75:.3f}, expected at least {need_75}",
+        likely="boxes that are roughly right only: look at x, y within the cell, and w, h in units of the picture")
+    expect.true(per_object <= 1.3, f"{per_object:.2f} detections per object, expected at most 1.3",
+        likely="nms leaves duplicates")
+    expect.why("The same idea, with a larger network, found dogs and bicycles in 45 pictures a second in 2016.")
+
+# %% test="exC-detector-test" points=4
+with check("Experiment C: the detector") as expect:
+    one_box, one_score = torch.tensor([[0.0, 0, 8, 8]]), torch.tensor([0.5])
+    expect.shape(yolo_encode(one_box, torch.tensor([0]), 4, 3, 32), (4, 4, 8), "targets")
+    expect.equal(nms(one_box, one_score, 0.5), [0], "one box after nms")
+    inputs = torch.tensor([0]), one_score, one_box, torch.tensor([0]), one_box
+    expect.close(mean_average_precision([inputs]), 1.0, "mAP of a perfect detection")
+    expect.why("Graded by training a small detector with your yolo_encode, and scoring it with your nms and mAP.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.experiment_detector(yolo_encode, nms, mean_average_precision)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# At full size: on PASCAL VOC 2007, 20 classes of real photographs, YOLO reached 63.4 mAP@0.5 at 45 pictures a
+# second (Redmon et al. 2016), Fast R-CNN 70.0 and Faster R-CNN 73.2 (VGG-16, trained on VOC 2007 and 2012):
+# slower, and more accurate. Mind how little mAP says about duplicates: without NMS ours hardly changes, because
+# the extra boxes have low scores. That is why the check counts them too.
+#
+# ## 10 Not only pictures
+#
+# Convolutions suit whatever has an order: they use it, work for any length (the weights are shared), and compute all
+# places in parallel.
+#
+# **Sound.** WaveNet (van den Oord et al. 2016) models $p(\mathbf x)=\prod_tp(x_t\mid x_1,\dots,x_{t-1})$ by *causal*
+# convolutions, whose output at $t$ sees nothing later than $t$. One second of CD sound has 44,100 samples;
+# plain layers of kernel 2 would need 44,099 of them to see so far, with doubling dilations 16 are enough
+# ($2^{16}=65{,}536$).
+
+# %% demo=true
+class DilatedStack(nn.Module):
+    """Causal convolutions of kernel 2 with dilations 1, 2, 4, ...: gates tanh * sigmoid, residual and skip paths."""
+
+    def __init__(self, channels: int = 8, layers: int = 10):
+        super().__init__()
+        self.gates = nn.ModuleList(nn.Conv1d(channels, 2 * channels, 2, dilation=2**i) for i in range(layers))
+        self.mixes = nn.ModuleList(nn.Conv1d(channels, channels, 1) for _ in range(layers))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, T] -> [N, C, T]."""
+        total = 0.0
+        for gate, mix in zip(self.gates, self.mixes, strict=True):
+            a, b = gate(F.pad(x, (gate.dilation[0], 0))).chunk(2, dim=1)  # zeros on the left only: causal
+            h = mix(torch.tanh(a) * torch.sigmoid(b))
+            x, total = x + h, total + h
+        return total
+
+
+with lab.seeded("wavenet"):
+    stack = DilatedStack().double()
+x = torch.randn(1, 8, 1500, generator=lab.generator("wave"), dtype=torch.float64).requires_grad_()
+(grad,) = torch.autograd.grad(stack(x)[0, :, 1200].sum(), x)
+touched = grad[0].abs().sum(dim=0).nonzero()[:, 0]
+steps = int(touched[-1] - touched[0]) + 1
+print(f"output 1200 depends on inputs {touched[0]} to {touched[-1]}: {steps} steps")
+assert touched[-1] == 1200 and steps == receptive_field([(2, 1, 2**i) for i in range(10)])[0] == 1024
+
+# %% [markdown]
+# **Translation.** Gehring et al. (2017) translated with stacked convolutions in place of recurrence (chapter 06).
+#
+# **Games.** AlphaZero (Silver et al. 2017) reads the position on a board as a picture with many channels. A residual
+# trunk has two heads, as in section 8: probabilities for the next move, and the probability of winning. Learning
+# from games against itself only, it became superhuman in Go, chess and shogi.
+#
+# **Proteins.** Every two years since 1994 the CASP contest asks for the shape of proteins that nobody has
+# published. The first AlphaFold (CASP13 in 2018; Senior et al. 2020) treated the task as a picture: rows and
+# columns are the links of the chain, channels describe a pair, and two-dimensional dilated residual
+# convolutions predict the distance between its $C_\beta$ atoms. AlphaFold 2 (CASP14 in 2020; Jumper et al. 2021),
+# often described together with it, has attention in place of that trunk, and predicts coordinates directly.
+
+# %% [markdown]
+# ## Questions
+#
+# **10 points · ★☆☆ · 20 min.** Put your answer into the variable. The check tells whether its form is right;
+# whether it is right itself you learn, with the reason, after handing in.
+#
+# **Question 1.** An MLP with random Gaussian weights at the start is trained on digits whose pixels were all
+# permuted in one and the same way. Its expected test accuracy (a) falls to 10 %, (b) is unchanged, (c) falls
+# slightly, (d) rises. One letter in quotes.
+
+# %% exercise="q1"
+answer_perm = None
+### BEGIN SOLUTION
+answer_perm = "b"
+### END SOLUTION
+
+# %% test="q1-test" points=1
+with check("Question 1: the form of your answer") as expect:
+    expect.answered(answer_perm, "answer_perm", options="abcd")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.question_perm(answer_perm)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# **Question 2.** How many weights (biases not counted) has a one-dimensional convolution with kernel 3, from 4 to 8
+# channels, on a sequence of length 1,000?
+
+# %% exercise="q2"
+answer_conv_weights = None
+### BEGIN SOLUTION
+answer_conv_weights = 96
+### END SOLUTION
+
+# %% test="q2-test" points=2
+with check("Question 2: the form of your answer") as expect:
+    expect.answered(answer_conv_weights, "answer_conv_weights", kind="number")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.question_conv_weights(answer_conv_weights)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# **Question 3.** The kernel $[1,0,-1]$ on the sequence $[0,0,1,2,3]$, without padding, as a convolutional layer
+# computes it. What is the first output?
+
+# %% exercise="q3"
+answer_flip = None
+### BEGIN SOLUTION
+answer_flip = -1
+### END SOLUTION
+
+# %% test="q3-test" points=2
+with check("Question 3: the form of your answer") as expect:
+    expect.answered(answer_flip, "answer_flip", kind="number")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.question_flip(answer_flip)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# **Question 4.** Which is true? (a) A convolution followed by ReLU is shift invariant. (b) A convolution with
+# stride 2 is equivariant to shifts by any number of pixels. (c) A convolutional network with circular padding
+# and stride 1 that ends with the mean over all pixels is shift invariant. (d) Max pooling makes a network
+# exactly shift invariant.
+
+# %% exercise="q4"
+answer_equiv = None
+### BEGIN SOLUTION
+answer_equiv = "c"
+### END SOLUTION
+
+# %% test="q4-test" points=2
+with check("Question 4: the form of your answer") as expect:
+    expect.answered(answer_equiv, "answer_equiv", options="abcd")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.question_equiv(answer_equiv)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# **Question 5.** Layers of kernel 2 with dilations 1, 2, 4, … are stacked, doubling each time. What is the
+# least number of layers for a receptive field of at least one second of sound at 16,000 samples a second?
+
+# %% exercise="q5"
+answer_dilated = None
+### BEGIN SOLUTION
+answer_dilated = 14
+### END SOLUTION
+
+# %% test="q5-test" points=2
+with check("Question 5: the form of your answer") as expect:
+    expect.answered(answer_dilated, "answer_dilated", kind="number")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.question_dilated(answer_dilated)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# **Question 6.** You have a network trained on a million photographs, and 200 labelled pictures of a similar
+# kind with new classes. What is trained first? (a) Everything, at the full learning rate. (b) A new head, with
+# the rest frozen; then deeper layers with a tenth and a hundredth of the rate. (c) The first layers only.
+
+# %% exercise="q6"
+answer_transfer = None
+### BEGIN SOLUTION
+answer_transfer = "b"
+### END SOLUTION
+
+# %% test="q6-test" points=1
+with check("Question 6: the form of your answer") as expect:
+    expect.answered(answer_transfer, "answer_transfer", options="abc")
+### BEGIN HIDDEN TESTS
+from autograder.checks import cnn as hidden
+
+hidden.question_transfer(answer_transfer)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Three more, to think about, without points.
+#
+# <details><summary>What does Fast R-CNN compute once that R-CNN computes 2,000 times? And what remains to be
+# done for each proposal?</summary>The convolutions, for the whole picture. For each proposal only RoI pooling
+# and the small linear layers are left.</details>
+# <details><summary>A 5 × 5 convolution is to halve a map of any size n, rounding up. Which padding, with stride
+# 2?</summary>p = 2: floor((n + 4 − 5)/2) + 1 = floor((n + 1)/2) = ceil(n/2).</details>
+# <details><summary>Two heads on one trunk: which gradient does the trunk get?</summary>The sum of what both
+# heads send back, weighted by λ: where a signal forks, gradients add.</details>
+
+# %% [markdown]
+# ## What you have built, and what it reaches at full size
+#
+# - Locality and sharing turn a matrix into a small kernel; equivariance comes for free, invariance does not.
+# - The backward pass of a convolution is a correlation for the weights and a transposed convolution for the input.
+# - Sizes, parameters and receptive fields are arithmetic: do it before you train.
+# - One channel, one mean: batch norm for maps. Skips keep gradients alive *and* in order.
+# - A detector is overlap, suppression, box coding and targets around an ordinary network, and AP is its judge.
+#
+# | what | here, preset quick | published, full size |
+# |---|---|---|
+# | small CNN, digits | see experiment A | LeNet-5: error 0.95 %, with distortions 0.8 % (LeCun et al. 1998) |
+# | depth, plain and residual | losses in section 6 | CIFAR-10 error, ResNet-20, 56, 110: 8.75, 6.97, 6.43 % (He 2016) |
+# | one-stage detector | see experiment C, shapes | VOC 2007: YOLO 63.4, Faster R-CNN 73.2 mAP (see above) |
+#
+# The published numbers are quoted, not reproduced. `COURSE_PRESET=full` runs all digits and longer trainings on
+# a GPU.
+
+# %% [markdown]
+# **Further reading.** *Beginnings*: Fukushima (1980); Waibel et al. (1989); LeCun et al. (1989, 1998). *Architectures*:
+# Krizhevsky et al. (2012); Simonyan and Zisserman (2015); He et al. (2016); Ioffe and Szegedy (2015); Balduzzi
+# et al. (2017, shattered gradients); Zeiler and Fergus (2014, what the layers see). *Arithmetic of sizes, with
+# pictures that move*: Dumoulin and Visin (2016). *Dilation*: van den Oord et al. (2016, WaveNet); Yu and Koltun
+# (2016). *Tasks*: Ronneberger et al. (2015, U-Net); Sermanet et al. (2014, OverFeat); Girshick et al. (2014);
+# Girshick (2015); Ren et al. (2015); Redmon et al. (2016); Everingham et al. (2010, PASCAL VOC). *Elsewhere*:
+# Gehring et al. (2017); Silver et al. (2017); Senior et al. (2020); Jumper et al. (2021); Eckstein et al.
+# (2017, what people overlook).

@@ -134,7 +134,7 @@ MISCONCEPTIONS = [
         "returns-a-mask",
         (
             _RESULT,
-            "return torch.zeros(len(boxes), dtype=torch.bool).index_fill(0, torch.tensor(kept, dtype=torch.int64), True)",
+            "return torch.tensor([i in kept for i in range(len(boxes))], dtype=torch.bool)",
         ),
         says="numbers of boxes",
         hint="Return the numbers of the boxes, best first, not a mask.",

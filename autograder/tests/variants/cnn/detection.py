@@ -168,7 +168,8 @@ def yolo_encode(boxes, labels, S, C, image_size):
         cx, cy = (x1 + x2) / (2 * image_size) * S, (y1 + y2) / (2 * image_size) * S
         row, col = int(cy.floor().clamp(max=S - 1)), int(cx.floor().clamp(max=S - 1))
         cell = grid.new_zeros(5 + C)
-        cell[:5] = torch.stack([torch.ones_like(cx), cx - col, cy - row, (x2 - x1) / image_size, (y2 - y1) / image_size])
+        w, h = (x2 - x1) / image_size, (y2 - y1) / image_size
+        cell[:5] = torch.stack([torch.ones_like(cx), cx - col, cy - row, w, h])
         cell[5 + labels[k]] = 1
         grid[row, col] = cell
     return grid
