@@ -134,22 +134,24 @@ def experiment_locality(conv2d_forward, conv2d_backward, max_pool2d, max_pool2d_
         moved = torch.stack([t.roll((i % 5 - 2, i // 5 % 5 - 2), (0, 1)) for i, t in enumerate(test)])
         make = ship(_LOCALITY, "tools")
         run = observe(make, conv2d_forward, conv2d_backward, max_pool2d, max_pool2d_backward).value
-        losses, outputs = observe(run, x, y, [test, moved], 120, time_limit=_TIME_LIMIT).value
         hint = "a forward or backward pass of exercises 2 to 4 is not right"
+        losses, outputs = observe(run, x, y, [], 12, time_limit=_TIME_LIMIT).value
         expect.true(outputs is not None, "the training diverges", likely=hint)
         right = here(_LOCALITY, "tools")(F.conv2d, _right_backward, _right_pool, _right_pool_backward)
         want, _ = right(x, y, [], 12)
-        gap = max(abs(a - b) / b for a, b in zip(losses[:12], want, strict=True))
+        gap = max(abs(a - b) / b for a, b in zip(losses, want, strict=True))
         # right: below 1e-5; wrong, 2 seeds: bias gradient a mean 0.009, kernel turned in grad_x 0.014, not cropped
         # 0.012, scatter_ in pooling 0.045, mean over the batch 0.13; the accuracies below hardly notice most of them
         expect.true(
             gap < 1e-3, f"within 12 steps the loss differs by {100 * gap:.2g} % from what it must be", likely=hint
         )
         scores = []
+        _, outputs = observe(run, x, y, [test, moved], 120, time_limit=_TIME_LIMIT).value
+        expect.true(outputs is not None, "the training diverges", likely=hint)
         for logits in outputs:
             expect.shape(logits, (1000, 10), "the outputs for the test digits")
             scores.append((same(logits).argmax(1) == labels).double().mean().item())
-        # right, 5 seeds: plain 0.916 to 0.950, moved 0.793 to 0.851; kernel turned in the forward pass only: 0.09 to 0.11
+        # right, 5 seeds: plain 0.916 to 0.950, moved 0.793 to 0.851; kernel turned in the forward pass only: 0.10
         expect.true(scores[0] >= 0.88, f"the test accuracy is {scores[0]:.3f}", likely=hint)
         expect.true(scores[1] >= 0.73, f"the accuracy on moved digits is {scores[1]:.3f}", likely=hint)
 

@@ -1,6 +1,6 @@
 """Differently written right answers of chapter 03: the tests must accept every one of them."""
 
-from autograder.tests.variants.cnn import convolution, detection, networks, sizes
+from autograder.tests.variants.cnn import convolution, detection, networks, questions, sizes
 
 VARIANTS = [
     right
@@ -8,6 +8,7 @@ VARIANTS = [
         convolution,
         detection,
         networks,
+        questions,
         sizes,
     )
     for right in module.VARIANTS
