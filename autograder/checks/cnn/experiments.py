@@ -310,11 +310,6 @@ def experiment_detector(yolo_encode, nms, mean_average_precision):
         found = observe(suppress, nms, scores, boxes, time_limit=_TIME_LIMIT).value
         inputs = [(*part, *gt) for part, gt in zip(found, truth, strict=True)]
         values = {t: float(np.mean([ap_by_the_rule(*part, t) for part in inputs])) for t in (0.5, 0.75)}
-        # right, 5 seeds: 0.965 to 0.986 and 0.44 to 0.66; x and y in the picture 0.63, 0.68 and 0.02, 0.04; rows and
-        # columns swapped 0.21, 0.27; class always the first 0.12; size in cells 0.01; corner for centre 0.00
-        hint = "the targets of yolo_encode are not what exercise 8 says"
-        expect.true(values[0.5] >= 0.85, f"mAP@0.5 is {values[0.5]:.3f}", likely=hint)
-        expect.true(values[0.75] >= 0.30, f"mAP@0.75 is {values[0.75]:.3f}: boxes are only roughly right", likely=hint)
         twice, kept = _duplicates(found)
         hint = "nms must leave no two boxes of a class and picture with an overlap over its threshold"
         expect.true(
@@ -322,6 +317,11 @@ def experiment_detector(yolo_encode, nms, mean_average_precision):
         )
         best = sum(_best_kept(part, scores[..., c], boxes) for c, part in enumerate(found))
         expect.true(best == 0, f"nms drops the best box of {best} pictures", likely="the best box is kept first")
+        # right, 5 seeds: 0.965 to 0.986 and 0.44 to 0.66; x and y in the picture 0.63, 0.68 and 0.02, 0.04; rows and
+        # columns swapped 0.21, 0.27; class always the first 0.12; size in cells 0.01; corner for centre 0.00
+        hint = "the targets of yolo_encode are not what exercise 8 says"
+        expect.true(values[0.5] >= 0.85, f"mAP@0.5 is {values[0.5]:.3f}", likely=hint)
+        expect.true(values[0.75] >= 0.30, f"mAP@0.75 is {values[0.75]:.3f}: boxes are only roughly right", likely=hint)
         mine = observe(mean_average_precision, inputs, 0.5, time_limit=_TIME_LIMIT).value
         hint = "see exercise 9"
         expect.close(mine, values[0.5], "your mAP@0.5 of these detections", rtol=1e-6, atol=1e-6, likely=hint)
