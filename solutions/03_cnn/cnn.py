@@ -926,7 +926,7 @@ def fit(net: nn.Module, x: Tensor, y: Tensor, epochs: int, label: str, lr: float
 
     return train(step, epochs * (len(x) // batch_size), label=label)
 
-
+# %% demo=true
 nets_a, rows_a = {}, {}
 torch_cnn = lambda: make_cnn(nn.Conv2d, nn.MaxPool2d)  # the same network, faster: for the shuffled digits
 for name, makers in (("MLP", (make_mlp, make_mlp)), ("CNN", (make_cnn, torch_cnn))):
