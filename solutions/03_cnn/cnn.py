@@ -951,7 +951,7 @@ if prediction_a is not None:
 ax.set_xticks(range(3), ["digits", "test digits moved\nby up to 3 pixels", "pixels shuffled\n(training and test)"])
 ax.set(ylabel="test accuracy", ylim=(0, 1.25), title="what knowing the neighbourhood of pixels is worth")
 ax.legend(loc="upper right", ncols=3)
-show(fig, "Test accuracy. The CNN is better on digits with a sixth of the weights, and far better on digits that were "
+show(fig, "Test accuracy. The CNN is better on digits with a sixth of the weights, and better on digits that were "
     "moved, which neither has seen in training. Shuffled pixels mean nothing to the MLP; the CNN loses its advantage.")
 
 with check("Experiment A: locality") as expect:
@@ -1364,7 +1364,7 @@ right.set(title=f"training loss, {6 * blocks + 2} layers, width 8", ylabel="loss
 for ax in (left, right):
     ax.legend()
 show(fig, "Left: in the plain network the gradient grows a thousandfold on its way back, so no learning rate suits all "
-    "layers; with skips it stays within a factor of 20 or so. Right: trained alike, the plain network lags behind.")
+    "layers; with skips it stays within a factor of 20 or so. Right: the training loss of both, trained alike.")
 
 # %% [markdown]
 # ## 7 Architectures are arithmetic
@@ -1541,8 +1541,8 @@ ax.set_xticklabels(few)
 ax.minorticks_off()
 ax.axhline(float((y_all[held_out] == 5).float().mean()), color="black", linestyle=":", label="always the largest group")
 ax.legend(fontsize=8)
-show(fig, "Accuracy on pictures of the fourth style. With few labels a frozen trunk from other styles is far ahead of "
-    "training from scratch; the more labels there are, the smaller its lead.")
+show(fig, "Accuracy on pictures of the fourth style, by the number of labels. Compare, where labels are few, the trunk "
+    "that was trained on other styles with training from scratch; and watch what happens to its lead.")
 
 # %% [markdown]
 # **Two heads: localisation.** One object, one box: put a second head on the same trunk, which predicts
@@ -1678,7 +1678,7 @@ tiles = [field_of.images[-40:-34], *(255 * np.stack([m.cpu().numpy() == c for c 
 names = ["picture", "truth", f"skips: {score_of['with skips']:.2f}", f"cut: {score_of['skips cut']:.2f}"]
 fig = image_grid(np.concatenate(tiles), [name if i == 0 else "" for name in names for i in range(6)], ncols=6, cell=1.1)
 show(fig, "Pictures, true masks, and masks by a small U-Net with and without its skips (mean IoU over pixels below the "
-    "first of each row). Red is an ellipse, green a rectangle, blue a triangle. Without skips the edges are blurred.")
+    "first of each row). Red is an ellipse, green a rectangle, blue a triangle. Compare the edges in the last two rows.")
 
 # %% [markdown]
 # ## 9 Detection
@@ -1973,12 +1973,12 @@ def yolo_encode(boxes: Tensor | list, labels: Tensor | list, S: int, C: int, ima
     boxes = boxes.view(-1, 4)
     target = boxes.new_zeros(S, S, 5 + C)
     centres, sizes = (boxes[:, :2] + boxes[:, 2:]) / 2 * S / image_size, (boxes[:, 2:] - boxes[:, :2]) / image_size
-    for (x, y), size, label in zip(centres, sizes, labels.tolist(), strict=True):
+    for (x, y), size, label in zip(centres, sizes, labels, strict=True):
         i, j = min(int(y), S - 1), min(int(x), S - 1)
         if target[i, j, 0] == 0:
             target[i, j, 0], target[i, j, 1], target[i, j, 2] = 1.0, x - j, y - i
             target[i, j, 3:5] = size
-            target[i, j, 5 + int(label)] = 1.0
+            target[i, j, 5 + label] = 1.0
     return target
     ### END SOLUTION
 

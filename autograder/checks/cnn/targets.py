@@ -158,6 +158,13 @@ def yolo_encode(yolo_encode):
         first = "the first box in the list stays, with its own class"
         compare([[1.0, 1, 6, 7], [0, 0, 7, 7], [20, 1, 30, 9]], [1, 0, 2], 4, 3, 32, first)
         compare([[0.0, 0, 7, 7], [1, 1, 6, 7], [20, 1, 30, 9]], [0, 1, 2], 4, 3, 32, first)
+        expect.case("two centres in one cell, the first of them on its left border")
+        compare([[4.0, 8, 12, 16], [8, 8, 12, 16]], [1, 0], 4, 2, 32, first)
+        expect.case("no boxes, in an empty list")
+        got = run([], [], 3, 2, 32).value
+        expect.equal(
+            got, torch.zeros(3, 3, 7), "the targets", likely="torch.as_tensor([]) has the shape [0]: view(-1, 4)"
+        )
         expect.case("no boxes")
         compare([], [], 3, 2, 32, "a picture with nothing in it has targets of 0")
         generator = torch.Generator().manual_seed(83)

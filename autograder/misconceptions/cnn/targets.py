@@ -138,8 +138,8 @@ MISCONCEPTIONS = [
     _grid(
         "classes-add-up",
         (
-            "            target[i, j, 5 + int(label)] = 1.0\n",
-            "        target[i, j, 5 + int(label)] = 1.0\n",
+            "            target[i, j, 5 + label] = 1.0\n",
+            "        target[i, j, 5 + label] = 1.0\n",
         ),
         says="with its own class",
         hint="A cell that is taken keeps one class: do not set a second one.",
@@ -164,7 +164,7 @@ MISCONCEPTIONS = [
     ),
     _grid(
         "label-as-a-number",
-        ("target[i, j, 5 + int(label)] = 1.0", "target[i, j, 5] = float(label)"),
+        ("target[i, j, 5 + label] = 1.0", "target[i, j, 5] = float(label)"),
         says="[obj, x, y, w, h, one-hot]",
         hint="One channel for each class, 1 for the right one.",
     ),
