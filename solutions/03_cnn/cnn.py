@@ -1678,7 +1678,7 @@ tiles = [field_of.images[-40:-34], *(255 * np.stack([m.cpu().numpy() == c for c 
 names = ["picture", "truth", f"skips: {score_of['with skips']:.2f}", f"cut: {score_of['skips cut']:.2f}"]
 fig = image_grid(np.concatenate(tiles), [name if i == 0 else "" for name in names for i in range(6)], ncols=6, cell=1.1)
 show(fig, "Pictures, true masks, and masks by a small U-Net with and without its skips (mean IoU over pixels below the "
-    "first of each row). Red is an ellipse, green a rectangle, blue a triangle. Compare the edges in the last two rows.")
+    "first of each row). Red: ellipse, green: rectangle, blue: triangle. Compare the edges of the last two rows.")
 
 # %% [markdown]
 # ## 9 Detection
