@@ -1158,9 +1158,9 @@ def gradient_profile(depth: int, residual: bool, seed: int, width: int = 200, be
     depth: number of ReLU layers; residual: with skips around all of them but the first; beta: weight of a branch
     """
     generator = torch.Generator().manual_seed(seed)
-    kind = {"dtype": torch.float64, "device": generator.device}  # the CPU
-    normal = lambda *shape: torch.randn(*shape, generator=generator, **kind)
-    x = torch.linspace(-2, 2, 256, **kind).requires_grad_()
+    device = generator.device  # the CPU
+    normal = lambda *shape: torch.randn(*shape, generator=generator, dtype=torch.float64, device=device)
+    x = torch.linspace(-2, 2, 256, dtype=torch.float64, device=device).requires_grad_()
     h = torch.relu(x[:, None] * math.sqrt(2) * normal(width) + 0.5 * normal(width))  # [256, width]
     for _ in range(depth - 1):
         W = math.sqrt(2 / width) * normal(width, width)  # He
@@ -1967,7 +1967,7 @@ def yolo_encode(boxes: Tensor | list, labels: Tensor | list, S: int, C: int, ima
     boxes: [K, 4] (x1, y1, x2, y2) in pixels, K may be 0; labels: [K], 0 ... C-1. Cells without a centre are 0.
     """
     ### BEGIN SOLUTION
-    boxes, labels = torch.as_tensor(boxes), torch.as_tensor(labels)
+    boxes, labels = (torch.as_tensor(a, device=getattr(a, "device", None)) for a in (boxes, labels))
     if not boxes.is_floating_point():
         boxes = boxes.float()
     boxes = boxes.view(-1, 4)

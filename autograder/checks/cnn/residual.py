@@ -237,14 +237,14 @@ def make_resnet(make_resnet, ResidualBlock):
             expect.equal(seen["norms"], len(want["convs"]), "the number of norms", likely=hint)
 
         generator = torch.Generator().manual_seed(62)
-        x = drawn(generator, 16, 3, 16, 16, dtype=torch.float32)
-        y = torch.arange(16) % 10
+        x = drawn(generator, 8, 3, 8, 8, dtype=torch.float32)
+        y = torch.arange(8)
         for residual in (True, False):
             expect.case(f"56 layers, residual={residual}: the gradient in the first and in the last convolution")
             found = observe(slopes, make_resnet, ResidualBlock, residual, x, y, 63, time_limit=20.0).value
             expect.equal(len(found), 55, "the number of 3x3 convolutions with a gradient")
             ratio = found[0] / max(found[-1], 1e-30)
-            # right, 5 seeds: 9 to 18 with skips, 580 to 1500 without
+            # right, 3 seeds: 9.3 to 11.8 with skips, 1042 to 1220 without
             hint = "y = relu(branch + shortcut(x)) with skips, relu(branch) without; no norm may be left out"
             fine = ratio < 100 if residual else ratio > 200
             expect.true(fine, f"the first gradient is {ratio:.3g} times the last", likely=hint)
