@@ -10,7 +10,7 @@ import shutil
 import numpy as np
 import pytest
 from coursekit import data
-from coursekit.data import DataError, data_dir, data_file, fashion_mnist, mnist, open_npz, read_manifest
+from coursekit.data import DataError, data_dir, data_file, emoji, fashion_mnist, mnist, open_npz, read_manifest
 
 from autograder.course import COURSE, DATA
 
@@ -124,6 +124,21 @@ def test_the_labels_fit_the_pictures():
         assert abs((nearest == images.y_test).mean() - accuracy) < 0.002
 
 
+def test_the_emoji():
+    found = emoji()
+    n = 4 * 1594
+    assert found.images.shape == (n, 32, 32, 3) and found.images.dtype == np.uint8
+    assert all(len(a) == n for a in (found.style, found.group, found.item, found.split))
+    assert found.styles == ("noto", "twemoji", "openmoji", "fluent") and len(found.names) == 9
+    assert np.bincount(found.style).tolist() == [1594] * 4 and found.group.max() == 8
+    assert np.bincount(found.split).tolist() == [4 * 1276, 4 * 159, 4 * 159]
+    # one emoji has one group and one split in every style
+    for column in (found.group, found.split):
+        assert all((column[found.item == i] == column[i]).all() for i in (0, 700, 1593))
+    assert (found.images[:, 0, 0] > 200).mean() > 0.9  # on white
+    assert "6376" in repr(found)
+
+
 def test_changing_a_loaded_array_changes_no_later_one():
     first = mnist()
     first.x_train[:] = 0
@@ -132,7 +147,7 @@ def test_changing_a_loaded_array_changes_no_later_one():
 
 def test_open_npz_takes_both_spellings_and_lists_the_known_names():
     assert set(open_npz("mnist")) == set(open_npz("mnist.npz")) >= {"x_train", "index_train"}
-    with pytest.raises(DataError, match=r"no data file 'minst.npz'. Known: fashion_mnist.npz, mnist.npz"):
+    with pytest.raises(DataError, match=r"no data file 'minst.npz'. Known: emoji32.npz, fashion_mnist.npz, mnist.npz"):
         open_npz("minst")
 
 

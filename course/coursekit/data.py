@@ -55,6 +55,27 @@ class ImageSet:
         )
 
 
+@dataclass(frozen=True)
+class EmojiSet:
+    """Emoji as colour pictures, all styles one after the other.
+
+    `images`: uint8 `[n, 32, 32, 3]` on white; `style`: uint8 `[n]`, a number into `styles`; `group`: uint8 `[n]`, a
+    number into `names`; `item`: int64 `[n]`, which emoji it is (the same in every style); `split`: uint8 `[n]`,
+    0 train, 1 validation, 2 test, the same in every style.
+    """
+
+    images: np.ndarray
+    style: np.ndarray
+    group: np.ndarray
+    item: np.ndarray
+    split: np.ndarray
+    styles: tuple[str, ...]
+    names: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"EmojiSet(images {self.images.shape}, {len(self.styles)} styles, {len(self.names)} groups)"
+
+
 def read_manifest(folder: Path) -> dict[str, dict]:
     """File name to `{"sha256", "bytes", "card"}` of a data folder. `DataError` if it is none of ours."""
     path = Path(folder) / MANIFEST
@@ -189,3 +210,21 @@ def fashion_mnist(full: bool = False) -> ImageSet:
 
         return ImageSet(*full_images("fashion_mnist"), names=CLOTHES)
     return _image_set("fashion_mnist", CLOTHES)
+
+
+def emoji() -> EmojiSet:
+    """1,594 emoji, each in four styles, 6,376 colour pictures in all.
+
+    Source: Noto Emoji, Twemoji, OpenMoji, Fluent Emoji; licences on the card in `data/CARDS.md`.
+    """
+    arrays = open_npz("emoji32")
+    styles, count = arrays["images"].shape[:2]
+    return EmojiSet(
+        images=arrays["images"].reshape(-1, 32, 32, 3),
+        style=np.repeat(np.arange(styles, dtype=np.uint8), count),
+        group=np.tile(arrays["group"], styles),
+        item=np.tile(np.arange(count), styles),
+        split=np.tile(arrays["split"], styles),
+        styles=tuple(name.decode() for name in arrays["styles"]),
+        names=tuple(name.decode() for name in arrays["group_names"]),
+    )

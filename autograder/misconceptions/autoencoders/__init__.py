@@ -1,0 +1,3 @@
+from autograder.misconceptions.autoencoders import pca
+
+MISCONCEPTIONS = [*pca.MISCONCEPTIONS]

@@ -1,0 +1,3 @@
+from autograder.tests.variants.autoencoders import pca
+
+VARIANTS = [*pca.VARIANTS]
