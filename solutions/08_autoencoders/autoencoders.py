@@ -603,3 +603,441 @@ print(f"alarm for {float((novel > limit).float().mean()):.1%} of the clothes")
 # Compressing first pays elsewhere too. In *World models* (Ha and Schmidhuber 2018) an autoencoder turns the
 # frames of a car race and of Doom into a few dozen numbers; the agent then learns to act on those codes, which is
 # a far smaller problem than learning to see and to act at once.
+
+# %% [markdown]
+# ## 3 Denoising
+#
+# A bottleneck is one restriction. Here is another (Vincent et al. 2008): corrupt the input and ask for the
+# *clean* picture,
+#
+# $$\tilde{\mathbf x}=\mathbf x+\boldsymbol\epsilon,\quad\epsilon_d\sim\mathcal N(0,\sigma^2),\qquad
+# \mathcal L=E\lVert\mathbf x-g(f(\tilde{\mathbf x}))\rVert^2.$$
+#
+# Copying no longer pays. To tell noise from ink one must know what ink looks like, so a **denoising autoencoder**
+# (DAE) learns features even without a bottleneck. Noise on the input is also a form of regularisation
+# (chapter 04), and that is one way to see it. The better one: we know exactly *what it learns*.
+
+# %% [markdown]
+# The best denoiser under a squared error is a conditional mean, $d(\tilde{\mathbf x})=E[\mathbf x\mid\tilde{\mathbf
+# x}]$. For Gaussian noise it has a closed form (Miyasawa 1961; Robbins and Tweedie; Raphan and Simoncelli 2011):
+#
+# $$d(\tilde{\mathbf x})=\tilde{\mathbf x}+\sigma^2\,\nabla_{\tilde{\mathbf x}}\log p_\sigma(\tilde{\mathbf x}).$$
+#
+# $p_\sigma$ is the density of the **corrupted** data, and the gradient of its logarithm is called the *score*. In
+# words: one step uphill, towards where more data is, as long as $\sigma^2$. Whoever trains a DAE learns the slope
+# of the data's log density without ever writing the density down (Alain and Bengio 2014). Chapter 09 builds
+# diffusion models on this line.
+#
+# *Proof.* $p_\sigma(\tilde{\mathbf x})=\int p(\mathbf x)\,\mathcal N(\tilde{\mathbf x}\mid\mathbf
+# x,\sigma^2\mathbf I)\,d\mathbf x$, and the gradient of the normal density in $\tilde{\mathbf x}$ is the density
+# times $(\mathbf x-\tilde{\mathbf x})/\sigma^2$. Divide by $p_\sigma$:
+# $\nabla\log p_\sigma=(E[\mathbf x\mid\tilde{\mathbf x}]-\tilde{\mathbf x})/\sigma^2$. With $\sigma=0$ the
+# denoiser is the identity.
+
+# %% [markdown]
+# **Exercise 3 · 12 points · ★★☆ · 45 min.** First the loss. Noise comes from a callable `randn_like`, which maps
+# a tensor to standard-normal noise of the same shape, dtype and device; you call it once, on `x`, and never pass
+# one yourself. (The tests do: they hand you prepared noise, so that what is random can be compared digit by digit.)
+#
+# <details><summary>Hint: a question</summary>Which of the two, x or the corrupted x, does the denoiser see, and
+# with which is its answer compared?</details>
+
+# %% exercise="ex3-corrupt"
+def corrupt(x: Tensor, sigma: float, randn_like: Callable = torch.randn_like) -> Tensor:
+    """x plus independent normal noise of standard deviation sigma, in the shape of x.
+
+    Calls randn_like(x) once. Raises ValueError if sigma < 0.
+    """
+    ### BEGIN SOLUTION
+    if sigma < 0:
+        raise ValueError(f"a standard deviation is not negative, sigma = {sigma}")
+    return x + sigma * randn_like(x)
+    ### END SOLUTION
+
+# %% test="ex3-corrupt-test" points=2 exercise_no=3
+with check("Exercise 3: corrupt") as expect:
+    x = torch.zeros(4, 3)
+    expect.close(corrupt(x, 0.5, randn_like=lambda t: 2 + 0 * t), torch.ones(4, 3), "zeros, if every draw is 2, σ = 0.5",
+        rtol=1e-6, likely="x + sigma * noise: sigma is the STANDARD DEVIATION")
+    noise = corrupt(torch.zeros(20000, 2), 0.3)
+    expect.close(noise.std(), 0.3, "the standard deviation of the noise, σ = 0.3", rtol=0.05)
+    expect.true(abs(noise[0] - noise[1]).max() > 1e-6, "two rows must not get the same noise")
+    expect.raises(ValueError, corrupt, x, -0.1, what="sigma = -0.1")
+    expect.why("Noise that is drawn afresh for every batch: no network can learn it by heart.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.corrupt(corrupt)
+### END HIDDEN TESTS
+
+# %% exercise="ex3-dae-loss"
+def dae_loss(denoiser: Callable, x: Tensor, sigma: float, randn_like: Callable = torch.randn_like) -> Tensor:
+    """Mean over the batch of the squared error (summed over all dimensions) between x and the denoised noisy x.
+
+    denoiser: maps the corrupted batch [B, ...] to estimates of the clean one, in the same shape
+    Calls randn_like(x) once. Raises ValueError if sigma < 0. (Write the noise again: do not call corrupt.)
+    """
+    ### BEGIN SOLUTION
+    if sigma < 0:
+        raise ValueError(f"a standard deviation is not negative, sigma = {sigma}")
+    noisy = x + sigma * randn_like(x)
+    return (x - denoiser(noisy)).pow(2).flatten(1).sum(dim=1).mean()
+    ### END SOLUTION
+
+# %% test="ex3-dae-loss-test" points=3 exercise_no=3
+with check("Exercise 3: the denoising loss") as expect:
+    x = torch.zeros(4, 3)
+    ones = lambda t: torch.ones_like(t)  # noqa: E731
+    expect.close(dae_loss(lambda t: t, x, 0.5, randn_like=ones), 0.75, "the loss of the identity, every draw 1, σ = 0.5",
+        rtol=1e-5, likely="three dimensions with the error 0.5² each: add them up, average over the batch")
+    expect.close(dae_loss(lambda t: t - 0.5, x, 0.5, randn_like=ones), 0.0, "the loss of a perfect denoiser", atol=1e-6,
+        likely="the denoiser sees x + sigma * noise and is compared with the CLEAN x")
+    expect.raises(ValueError, dae_loss, lambda t: t, x, -1.0, what="sigma = -1")
+    expect.why("Doing nothing costs D σ²: whatever is below knows something about the data.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.dae_loss(dae_loss)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Now the formula itself, on data whose density we know: a mixture $\sum_kw_k\mathcal N(\boldsymbol\mu_k,
+# s^2\mathbf I)$. Adding noise adds variances, so the corrupted data is $p_\sigma=\sum_kw_k\mathcal N(\boldsymbol\mu_k,
+# (s^2+\sigma^2)\mathbf I)$, and with the responsibilities of the components,
+#
+# $$r_k=\operatorname{softmax}_k\Big[\log w_k-\frac{\lVert\tilde{\mathbf x}-\boldsymbol\mu_k\rVert^2}{2(s^2+\sigma^2)}\Big],
+# \qquad\nabla\log p_\sigma(\tilde{\mathbf x})=\sum_kr_k\,\frac{\boldsymbol\mu_k-\tilde{\mathbf x}}{s^2+\sigma^2}.$$
+#
+# <details><summary>Hint: a question</summary>xt is [B, D] and mu is [K, D]. Which shapes give all the differences
+# [B, K, D] by broadcasting? Over which of these axes does the softmax run?</details>
+# <details><summary>Hint 2</summary>log(0) is minus infinity, and the softmax of minus infinity is 0: a weight of 0
+# needs no special case.</details>
+
+# %% exercise="ex3-score"
+def noisy_mixture_score(xt: Tensor, w: Tensor, mu: Tensor, s2: float, sigma: float) -> Tensor:
+    """Gradient in xt of log p_sigma(xt), the log density of the corrupted mixture.
+
+    xt: [B, D]; w: weights [K]; mu: means [K, D]; s2: variance of every component; sigma: std of the noise
+    Returns [B, D].
+    Raises ValueError if sigma < 0, if a weight is negative or they do not sum to 1 (to 1e-6), if s2 + sigma² = 0.
+    """
+    ### BEGIN SOLUTION
+    if sigma < 0 or s2 + sigma**2 == 0:
+        raise ValueError(f"sigma must not be negative and s2 + sigma² not 0: s2 = {s2}, sigma = {sigma}")
+    if (w < 0).any() or abs(float(w.sum()) - 1) > 1e-6:
+        raise ValueError("the weights must be a distribution")
+    variance = s2 + sigma**2
+    towards = mu - xt[:, None]  # [B, K, D]
+    r = torch.softmax(w.log() - towards.pow(2).sum(dim=2) / (2 * variance), dim=1)  # [B, K]
+    return torch.einsum("bk,bkd->bd", r, towards) / variance
+    ### END SOLUTION
+
+# %% test="ex3-score-test" points=4 exercise_no=3
+with check("Exercise 3: the score of the noisy density") as expect:
+    one, at_zero = torch.ones(1), torch.zeros(1, 1)
+    expect.close(noisy_mixture_score(torch.tensor([[5.0]]), one, at_zero, 4.0, 1.0), [[-1.0]],
+        "the score at 5 for one component N(0, 4), σ = 1", rtol=1e-5,
+        likely="(μ - x) / (s² + σ²): noise ADDS its variance to that of the data")
+    two, means = torch.tensor([0.5, 0.5]), torch.tensor([[-1.0], [1.0]])
+    expect.close(noisy_mixture_score(at_zero, two, means, 0.1, 0.2), [[0.0]], "the score halfway between two equal peaks",
+        atol=1e-6)
+    far = noisy_mixture_score(torch.tensor([[1000.0]]), two, means, 0.0, 1.0)
+    expect.close(far, [[-999.0]], "the score at 1000, peaks at ±1", rtol=1e-4,
+        likely="exp(-500 000) is 0 for every component: use softmax, which subtracts the maximum first")
+    expect.raises(ValueError, noisy_mixture_score, at_zero, torch.tensor([0.5, 0.6]), means, 1.0, 1.0, what="weights 0.5, 0.6")
+    expect.raises(ValueError, noisy_mixture_score, at_zero, two, means, 0.0, 0.0, what="s2 = sigma = 0")
+    expect.why("An arrow at every place, pointing to where more noisy data is.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.score(noisy_mixture_score)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# And the denoiser, $d(\tilde{\mathbf x})=\tilde{\mathbf x}+\sigma^2\nabla\log p_\sigma(\tilde{\mathbf x})$. For this
+# mixture the formula can be turned into
+# $d=\sum_kr_k\,\dfrac{s^2\tilde{\mathbf x}+\sigma^2\boldsymbol\mu_k}{s^2+\sigma^2}$: shrink towards the means of the
+# likely components, the more the larger the noise. Either form is fine; write down what you need of the score
+# again rather than calling it.
+
+# %% exercise="ex3-denoiser"
+def optimal_denoiser(xt: Tensor, w: Tensor, mu: Tensor, s2: float, sigma: float) -> Tensor:
+    """E[x | xt], the best estimate of the clean point; arguments and refusals as for noisy_mixture_score.
+
+    Returns [B, D].
+    """
+    ### BEGIN SOLUTION
+    if sigma < 0 or s2 + sigma**2 == 0:
+        raise ValueError(f"sigma must not be negative and s2 + sigma² not 0: s2 = {s2}, sigma = {sigma}")
+    if (w < 0).any() or abs(float(w.sum()) - 1) > 1e-6:
+        raise ValueError("the weights must be a distribution")
+    variance = s2 + sigma**2
+    distances = (xt[:, None] - mu).pow(2).sum(dim=2)  # [B, K]
+    r = torch.softmax(w.log() - distances / (2 * variance), dim=1)
+    return (s2 * xt + sigma**2 * r @ mu) / variance
+    ### END SOLUTION
+
+# %% test="ex3-denoiser-test" points=3 exercise_no=3
+with check("Exercise 3: the optimal denoiser") as expect:
+    one, at_zero = torch.ones(1), torch.zeros(1, 1)
+    expect.close(optimal_denoiser(torch.tensor([[5.0]]), one, at_zero, 4.0, 1.0), [[4.0]],
+        "5 observed, clean data N(0, 4), σ = 1", rtol=1e-5, likely="x + σ² · score = 5 + 1 · (0 - 5) / (4 + 1)")
+    expect.close(optimal_denoiser(torch.tensor([[5.0]]), one, at_zero, 4.0, 0.0), [[5.0]], "without noise", rtol=1e-6)
+    two, means = torch.tensor([0.5, 0.5]), torch.tensor([[-1.0, 0.0], [1.0, 0.0]])
+    expect.close(optimal_denoiser(torch.tensor([[0.9, 0.3]]), two, means, 0.0, 0.2), [[1.0, 0.0]],
+        "near one of two points, s² = 0", rtol=1e-4, atol=1e-4, likely="all of the noise is taken away")
+    expect.raises(ValueError, optimal_denoiser, at_zero, one, at_zero, 1.0, -1.0, what="sigma = -1")
+    expect.why("Shrinkage: half of the art of statistics, in one line.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.denoiser(optimal_denoiser)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Does a *trained* denoiser find that field? A small network without any bottleneck (2-64-64-2) gets noisy points of
+# the curve from section 2, and is asked for the clean ones.
+
+# %% demo=true
+with lab.seeded("field net"):
+    field_net = nn.Sequential(nn.Linear(2, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 2))
+optimizer, generator = torch.optim.Adam(field_net.parameters(), lr=3e-3), lab.generator("field")
+
+
+def field_step(i):
+    t = 2.6 * torch.rand(256, 1, generator=generator) - 1.3
+    noise = torch.randn(256, 2, generator=generator)
+    loss = dae_loss(field_net, torch.cat([t, t**2], dim=1), 0.25, randn_like=lambda x: noise)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+train(field_step, lab.pick(smoke=200, quick=2000), label="denoiser")
+grid = torch.cartesian_prod(torch.linspace(-1.8, 1.8, 19), torch.linspace(-0.7, 2.2, 16))
+with torch.no_grad():
+    arrows = field_net(grid) - grid
+t = torch.linspace(-1.3, 1.3, 100)
+fig, ax = figure(size=(6.4, 4.4))
+ax.plot(t, t**2, color=COLOR["vermillion"], linewidth=4, linestyle="-", alpha=0.5, label="clean data")
+ax.quiver(*grid.T, *arrows.T, angles="xy", scale_units="xy", scale=1.6, width=0.003, color=COLOR["blue"])
+ax.set(title="what a denoiser has learned: $d(\\tilde x) - \\tilde x$", xlabel="$x_1$", ylabel="$x_2$")
+ax.legend(loc="upper center")
+show(fig, "The arrows of a trained denoiser point to the curve from both sides and vanish on it: σ² times the slope of "
+    "the log density of the noisy data.")
+
+# %% [markdown]
+# **Widget 1: the field of the optimal denoiser**, by your own formulas. How long are the arrows at $\sigma=0$? What
+# happens to the three peaks as $\sigma$ grows: do they stay where they are? The slope of the *noisy* density is what
+# a denoiser knows, and that is not the slope of the data's.
+
+# %% demo=true
+peaks = torch.tensor([[-1.2, -0.6], [1.3, -0.4], [0.0, 1.2]])
+shares = torch.tensor([0.3, 0.3, 0.4])
+
+
+def draw_field(fig, sigma, s2):
+    ax = fig.subplots()
+    variance = max(s2 + sigma**2, 1e-3)
+    axis = torch.linspace(-3, 3, 90)
+    fine = torch.cartesian_prod(axis, axis)
+    logs = shares.log() - (fine[:, None] - peaks).pow(2).sum(dim=2) / (2 * variance) - math.log(2 * math.pi * variance)
+    height = torch.logsumexp(logs, dim=1).reshape(90, 90).T
+    ax.contourf(axis, axis, height.clamp(min=float(height.max()) - 12), levels=14, cmap="cividis", alpha=0.6)
+    coarse = torch.cartesian_prod(torch.linspace(-2.8, 2.8, 15), torch.linspace(-2.8, 2.8, 15))
+    if s2 + sigma**2 > 0:
+        step = optimal_denoiser(coarse, shares, peaks, s2, sigma) - coarse
+        ax.quiver(*coarse.T, *step.T, angles="xy", scale_units="xy", scale=1.0, width=0.003)
+    ax.plot(*peaks.T, "*", color=COLOR["vermillion"], markersize=11)
+    ax.set(title=f"log density of the noisy data, σ = {sigma:.2f}", xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
+    ax.set(xlim=(-3, 3), ylim=(-3, 3))
+
+
+explore(draw_field, "Log density of the corrupted data (bright is high), and the steps of the optimal denoiser: from "
+    "every place to the mean of the clean points that could have become it. The stars are the means of the clean data.",
+    size=(5.6, 5.0), sigma=Slider(0.0, 2.0, 0.6, 0.05, "σ of the noise"), s2=Slider(0.0, 0.5, 0.1, 0.01, "s² of the data"))
+
+# %% [markdown]
+# ## 4 Variance digits
+#
+# Now a data set that is built to fool us. Take a digit as a *mask* $\mathbf m\in[0,1]^D$ and multiply it, pixel by
+# pixel, with fresh noise:
+#
+# $$\mathbf x=\mathbf m\odot\boldsymbol\epsilon,\qquad\boldsymbol\epsilon\sim\mathcal N(0,\mathbf I).$$
+#
+# These are the **clean** data. People read them at once. But the *mean* of every pixel is zero whatever the digit:
+# the digit is written in the variances. A squared-error autoencoder with a code of ten numbers cannot carry a few
+# hundred random signs, and given the shape the best guess for each pixel is 0. So it has no reason to care for shapes
+# at all. You will see it fail; then a DAE and a VAE succeed on the same ten numbers.
+
+# %% [markdown]
+# What could a denoiser do here? If it knew the mask, each pixel would be one number $x_d\sim\mathcal N(0,m_d^2)$ in
+# noise of variance $\sigma^2$, and the best estimate would be a *gain* times what came,
+#
+# $$E[x_d\mid\tilde x_d,\mathbf m]=\frac{m_d^2}{m_d^2+\sigma^2}\,\tilde x_d\;,\qquad
+# E[x_d\mid\tilde{\mathbf x}]=E\Big[\frac{m_d^2}{m_d^2+\sigma^2}\,\Big|\,\tilde{\mathbf x}\Big]\,\tilde x_d .$$
+#
+# The second formula, without the mask, is exact too: *shape decides the gain, and the random value passes straight
+# through*. So we build the denoiser that way: the code gives a gate for every pixel,
+# $\hat{\mathbf x}=\tilde{\mathbf x}\odot\operatorname{sigmoid}(g(\mathbf z))$ with $\mathbf z=f(\tilde{\mathbf x})$.
+# Without that direct path, a DAE would have to squeeze random signs through ten numbers, and fail like a plain AE.
+# (It plays the part of the skip connections of a U-net, or of the ladder in section 8.)
+
+# %% [markdown]
+# **Exercise 4 · 9 points · ★★☆ · 30 min.** The data, the gain, and two yardsticks for the experiment:
+# the best gain that is the *same for all images*, and the gain of an oracle that knows each mask. With
+# $a_d=\frac1N\sum_im_{id}^2$ their expected losses are
+#
+# $$\text{fixed: }\sum_d\frac{a_d\,\sigma^2}{a_d+\sigma^2},\qquad
+# \text{oracle: }\frac1N\sum_i\sum_d\frac{m_{id}^2\,\sigma^2}{m_{id}^2+\sigma^2}.$$
+#
+# A gain $g$ on a pixel of variance $a$ costs $(1-g)^2a+g^2\sigma^2$; the best one is $a/(a+\sigma^2)$.
+#
+# <details><summary>Hint: a question</summary>What is 0 / 0 in torch, and where does it turn up for a black pixel
+# and σ = 0? What should gain and loss be there?</details>
+
+# %% exercise="ex4-variance-digits"
+def variance_digits(mask: Tensor, randn_like: Callable = torch.randn_like) -> Tensor:
+    """Every pixel of the mask [B, D], in [0, 1], times its own standard-normal draw: the mask is the std.
+
+    Calls randn_like(mask) once, so the noise is new at each call. Raises ValueError if a value leaves [0, 1].
+    """
+    ### BEGIN SOLUTION
+    if mask.min() < 0 or mask.max() > 1:
+        raise ValueError("the mask must lie in [0, 1]")
+    return mask * randn_like(mask)
+    ### END SOLUTION
+
+# %% test="ex4-variance-digits-test" points=2 exercise_no=4
+with check("Exercise 4: variance digits") as expect:
+    mask = torch.tensor([[0.0, 0.5, 1.0]])
+    expect.close(variance_digits(mask, randn_like=lambda t: -2 + 0 * t), [[0.0, -1.0, -2.0]], "masks 0, 0.5, 1, every draw -2",
+        rtol=1e-6, atol=1e-7, likely="mask TIMES noise: the mask is the standard deviation")
+    many = variance_digits(mask.expand(20000, 3))
+    expect.close(many.std(dim=0), [0.0, 0.5, 1.0], "the standard deviations over 20 000 rows", rtol=0.05, atol=1e-6)
+    expect.true(abs((many[:, 1] * many[:, 2]).mean()) < 0.05, "pixels must get noise of their own: these go together")
+    expect.raises(ValueError, variance_digits, mask + 0.1, what="a mask with 1.1")
+    expect.why("All the information of a digit, and not a trace of it in any mean.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.variance_digits(variance_digits)
+### END HIDDEN TESTS
+
+# %% exercise="ex4-wiener-gain"
+def wiener_gain(mask: Tensor, sigma: float) -> Tensor:
+    """The best gain m² / (m² + sigma²) for every pixel, [B, D]; 0 where m = 0 (also for sigma = 0).
+
+    Raises ValueError if the mask leaves [0, 1] or sigma < 0.
+    """
+    ### BEGIN SOLUTION
+    if mask.min() < 0 or mask.max() > 1 or sigma < 0:
+        raise ValueError("the mask must lie in [0, 1] and sigma must not be negative")
+    power = mask**2
+    return torch.where(mask == 0, torch.zeros_like(mask), power / (power + sigma**2))
+    ### END SOLUTION
+
+# %% test="ex4-wiener-gain-test" points=2 exercise_no=4
+with check("Exercise 4: the gain") as expect:
+    expect.close(wiener_gain(torch.tensor([[0.0, 0.5, 1.0]]), 1.0), [[0.0, 0.2, 0.5]], "the gain for m = 0, 0.5, 1, σ = 1",
+        rtol=1e-6, likely="m² / (m² + σ²): variances, not standard deviations")
+    expect.equal(wiener_gain(torch.tensor([[0.0, 0.5]]), 0.0), [[0.0, 1.0]], "the gain without noise",
+        likely="0 / 0 is nan: set the gain to 0 where m = 0")
+    expect.raises(ValueError, wiener_gain, torch.tensor([[0.5]]), -1.0, what="sigma = -1")
+    expect.why("Norbert Wiener's filter of 1942, one pixel at a time: believe what is loud, mute what is not.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.wiener_gain(wiener_gain)
+### END HIDDEN TESTS
+
+# %% exercise="ex4-yardsticks"
+def fixed_gain_loss(masks: Tensor, sigma: float) -> Tensor:
+    """Expected squared error (summed over pixels) of the best gain per pixel that is the same for all images.
+
+    masks: [N, D] in [0, 1]. Returns a 0-dim tensor; terms with a_d = sigma = 0 count 0.
+    Raises ValueError if a mask leaves [0, 1] or sigma < 0.
+    """
+    ### BEGIN SOLUTION
+    if masks.min() < 0 or masks.max() > 1 or sigma < 0:
+        raise ValueError("masks must lie in [0, 1] and sigma must not be negative")
+    power = masks.pow(2).mean(dim=0)  # [D]
+    return (power * sigma**2 / (power + sigma**2)).nan_to_num(0.0).sum()
+    ### END SOLUTION
+
+
+def oracle_loss(masks: Tensor, sigma: float) -> Tensor:
+    """The same if the gain may be chosen for each image by its true mask: mean over images, summed over pixels."""
+    ### BEGIN SOLUTION
+    if masks.min() < 0 or masks.max() > 1 or sigma < 0:
+        raise ValueError("masks must lie in [0, 1] and sigma must not be negative")
+    power = masks.pow(2)
+    return (power * sigma**2 / (power + sigma**2)).nan_to_num(0.0).sum(dim=1).mean()
+    ### END SOLUTION
+
+# %% test="ex4-yardsticks-test" points=3 exercise_no=4
+with check("Exercise 4: two yardsticks") as expect:
+    ones = torch.ones(3, 784)
+    expect.close(fixed_gain_loss(ones, 1.0), 392.0, "the fixed gain for masks of ones, D = 784, σ = 1", rtol=1e-5,
+        likely="add up over the pixels: 784 · 1 · 1 / (1 + 1)")
+    expect.close(oracle_loss(ones, 1.0), 392.0, "the oracle for the same masks", rtol=1e-5,
+        likely="the sum over pixels, the MEAN over images")
+    halves = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    expect.close(fixed_gain_loss(halves, 1.0), 2 / 3, "the fixed gain for the masks (1, 0) and (0, 1), σ = 1", rtol=1e-5,
+        likely="a_d is the mean over the images of m², here 1/2")
+    expect.close(oracle_loss(halves, 1.0), 0.5, "the oracle for the same masks", rtol=1e-5)
+    expect.close(oracle_loss(halves, 0.0), 0.0, "the oracle without noise", atol=1e-9)
+    expect.why("Between these two numbers lies everything that knowing the shape is worth.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.yardsticks(fixed_gain_loss, oracle_loss)
+### END HIDDEN TESTS
+
+# %% exercise="ex4-gated-dae"
+class GatedDAE(nn.Module):
+    """z = encoder(xt), x_hat = xt * sigmoid(decoder(z)): the code decides a gain for every pixel."""
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module):
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.encoder, self.decoder = encoder, decoder
+        ### END SOLUTION
+
+    def forward(self, xt: Tensor) -> tuple[Tensor, Tensor]:
+        """xt: noisy data [B, D]. Returns (x_hat [B, D], z [B, m])."""
+        ### BEGIN SOLUTION
+        z = self.encoder(xt)
+        return xt * torch.sigmoid(self.decoder(z)), z
+        ### END SOLUTION
+
+# %% test="ex4-gated-dae-test" points=2 exercise_no=4
+with check("Exercise 4: the gated denoiser") as expect:
+    encoder, decoder = nn.Linear(3, 2), nn.Linear(2, 3)
+    net = GatedDAE(encoder, decoder)
+    xt = torch.tensor([[1.0, -2.0, 3.0], [0.5, 0.0, -4.0]])
+    x_hat, z = net(xt)
+    expect.close(z, encoder(xt), "z, compared with encoder(xt)", rtol=1e-5)
+    expect.close(x_hat, xt * torch.sigmoid(decoder(encoder(xt))), "x_hat", rtol=1e-5,
+        likely="the NOISY input times the gate; sigmoid makes the decoder's numbers a gain between 0 and 1")
+    expect.equal(len(list(net.parameters())), 4, "the number of parameters", likely="store both modules on self")
+    expect.why("Ten numbers decide 784 gains; the values themselves take the other way.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.gated_dae(GatedDAE)
+### END HIDDEN TESTS
+
+# %% demo=true
+variance_train, generator = x_train[:8], lab.generator("variance digits")
+with lab.seeded("variance digits"):
+    shown = variance_digits(variance_train)
+    again = variance_digits(variance_train[:1].expand(8, -1))
+fig, axes = figure(3, 1, size=(7.4, 3.3))
+for ax, images, name in zip(axes, (variance_train, shown, again), ("masks", "variance digits", "one mask"), strict=True):
+    image_grid(images.reshape(-1, 28, 28), ncols=8, ax=ax, cmap="gray" if ax is axes[0] else DIVERGING,
+        vmin=0 if ax is axes[0] else -2.5, vmax=1 if ax is axes[0] else 2.5)
+    ax.text(-3, 14, name, ha="right", va="center", fontsize=9)
+show(fig, "Top: digits as masks. Middle: variance digits, black and white noise where the ink was; we read them without "
+    "effort. Bottom: one mask eight times. No two pixels agree, and their mean is nothing.")

@@ -1,6 +1,23 @@
 """Hidden tests of chapter 08, autoencoders. One function for each test cell."""
 
 from autograder.checks.autoencoders.bottleneck import bottleneck_forward, bottleneck_parts, reconstruction_loss, tied
+from autograder.checks.autoencoders.denoising import corrupt, dae_loss, denoiser, score
 from autograder.checks.autoencoders.pca import pca_codes, pca_fit
+from autograder.checks.autoencoders.variance import gated_dae, variance_digits, wiener_gain, yardsticks
 
-__all__ = ["bottleneck_forward", "bottleneck_parts", "pca_codes", "pca_fit", "reconstruction_loss", "tied"]
+__all__ = [
+    "bottleneck_forward",
+    "bottleneck_parts",
+    "corrupt",
+    "dae_loss",
+    "denoiser",
+    "gated_dae",
+    "pca_codes",
+    "pca_fit",
+    "reconstruction_loss",
+    "score",
+    "tied",
+    "variance_digits",
+    "wiener_gain",
+    "yardsticks",
+]

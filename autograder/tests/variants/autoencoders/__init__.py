@@ -1,12 +1,14 @@
 """Differently written right answers of chapter 08: the tests must accept every one of them."""
 
-from autograder.tests.variants.autoencoders import bottleneck, pca
+from autograder.tests.variants.autoencoders import bottleneck, denoising, pca, variance
 
 VARIANTS = [
     right
     for module in (
         pca,
         bottleneck,
+        denoising,
+        variance,
     )
     for right in module.VARIANTS
 ]
