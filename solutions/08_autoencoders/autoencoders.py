@@ -657,8 +657,9 @@ def corrupt(x: Tensor, sigma: float, randn_like: Callable = torch.randn_like) ->
 # %% test="ex3-corrupt-test" points=2 exercise_no=3
 with check("Exercise 3: corrupt") as expect:
     x = torch.zeros(4, 3)
-    expect.close(corrupt(x, 0.5, randn_like=lambda t: 2 + 0 * t), torch.ones(4, 3), "zeros, if every draw is 2, σ = 0.5",
-        rtol=1e-6, likely="x + sigma * noise: sigma is the STANDARD DEVIATION")
+    noisy = corrupt(x, 0.5, randn_like=lambda t: 2 + 0 * t)
+    expect.close(noisy, torch.ones(4, 3), "zeros, if every draw is 2, σ = 0.5", rtol=1e-6,
+        likely="x + sigma * noise: sigma is the STANDARD DEVIATION")
     noise = corrupt(torch.zeros(20000, 2), 0.3)
     expect.close(noise.std(), 0.3, "the standard deviation of the noise, σ = 0.3", rtol=0.05)
     expect.true(abs(noise[0] - noise[1]).max() > 1e-6, "two rows must not get the same noise")
@@ -687,10 +688,12 @@ def dae_loss(denoiser: Callable, x: Tensor, sigma: float, randn_like: Callable =
 # %% test="ex3-dae-loss-test" points=3 exercise_no=3
 with check("Exercise 3: the denoising loss") as expect:
     x = torch.zeros(4, 3)
-    ones = lambda t: torch.ones_like(t)  # noqa: E731
-    expect.close(dae_loss(lambda t: t, x, 0.5, randn_like=ones), 0.75, "the loss of the identity, every draw 1, σ = 0.5",
-        rtol=1e-5, likely="three dimensions with the error 0.5² each: add them up, average over the batch")
-    expect.close(dae_loss(lambda t: t - 0.5, x, 0.5, randn_like=ones), 0.0, "the loss of a perfect denoiser", atol=1e-6,
+    ones = lambda t: torch.ones_like(t)
+    idle = dae_loss(lambda t: t, x, 0.5, randn_like=ones)
+    expect.close(idle, 0.75, "the loss of the identity, every draw 1, σ = 0.5", rtol=1e-5,
+        likely="three dimensions with the error 0.5² each: add them up, average over the batch")
+    perfect = dae_loss(lambda t: t - 0.5, x, 0.5, randn_like=ones)
+    expect.close(perfect, 0.0, "the loss of a perfect denoiser", atol=1e-6,
         likely="the denoiser sees x + sigma * noise and is compared with the CLEAN x")
     expect.raises(ValueError, dae_loss, lambda t: t, x, -1.0, what="sigma = -1")
     expect.why("Doing nothing costs D σ²: whatever is below knows something about the data.")
@@ -705,8 +708,9 @@ hidden.dae_loss(dae_loss)
 # s^2\mathbf I)$. Adding noise adds variances, so the corrupted data is $p_\sigma=\sum_kw_k\mathcal N(\boldsymbol\mu_k,
 # (s^2+\sigma^2)\mathbf I)$, and with the responsibilities of the components,
 #
-# $$r_k=\operatorname{softmax}_k\Big[\log w_k-\frac{\lVert\tilde{\mathbf x}-\boldsymbol\mu_k\rVert^2}{2(s^2+\sigma^2)}\Big],
-# \qquad\nabla\log p_\sigma(\tilde{\mathbf x})=\sum_kr_k\,\frac{\boldsymbol\mu_k-\tilde{\mathbf x}}{s^2+\sigma^2}.$$
+# $$r_k=\operatorname{softmax}_k\Big[\log w_k
+# -\frac{\lVert\tilde{\mathbf x}-\boldsymbol\mu_k\rVert^2}{2(s^2+\sigma^2)}\Big],\qquad
+# \nabla\log p_\sigma(\tilde{\mathbf x})=\sum_kr_k\,\frac{\boldsymbol\mu_k-\tilde{\mathbf x}}{s^2+\sigma^2}.$$
 #
 # <details><summary>Hint: a question</summary>xt is [B, D] and mu is [K, D]. Which shapes give all the differences
 # [B, K, D] by broadcasting? Over which of these axes does the softmax run?</details>
@@ -739,12 +743,13 @@ with check("Exercise 3: the score of the noisy density") as expect:
         "the score at 5 for one component N(0, 4), σ = 1", rtol=1e-5,
         likely="(μ - x) / (s² + σ²): noise ADDS its variance to that of the data")
     two, means = torch.tensor([0.5, 0.5]), torch.tensor([[-1.0], [1.0]])
-    expect.close(noisy_mixture_score(at_zero, two, means, 0.1, 0.2), [[0.0]], "the score halfway between two equal peaks",
-        atol=1e-6)
+    halfway = noisy_mixture_score(at_zero, two, means, 0.1, 0.2)
+    expect.close(halfway, [[0.0]], "the score halfway between two equal peaks", atol=1e-6)
     far = noisy_mixture_score(torch.tensor([[1000.0]]), two, means, 0.0, 1.0)
     expect.close(far, [[-999.0]], "the score at 1000, peaks at ±1", rtol=1e-4,
         likely="exp(-500 000) is 0 for every component: use softmax, which subtracts the maximum first")
-    expect.raises(ValueError, noisy_mixture_score, at_zero, torch.tensor([0.5, 0.6]), means, 1.0, 1.0, what="weights 0.5, 0.6")
+    more = torch.tensor([0.5, 0.6])
+    expect.raises(ValueError, noisy_mixture_score, at_zero, more, means, 1.0, 1.0, what="weights 0.5, 0.6")
     expect.raises(ValueError, noisy_mixture_score, at_zero, two, means, 0.0, 0.0, what="s2 = sigma = 0")
     expect.why("An arrow at every place, pointing to where more noisy data is.")
 ### BEGIN HIDDEN TESTS
@@ -856,7 +861,8 @@ def draw_field(fig, sigma, s2):
 
 explore(draw_field, "Log density of the corrupted data (bright is high), and the steps of the optimal denoiser: from "
     "every place to the mean of the clean points that could have become it. The stars are the means of the clean data.",
-    size=(5.6, 5.0), sigma=Slider(0.0, 2.0, 0.6, 0.05, "σ of the noise"), s2=Slider(0.0, 0.5, 0.1, 0.01, "s² of the data"))
+    size=(5.6, 5.0), sigma=Slider(0.0, 2.0, 0.6, 0.05, "σ of the noise"),
+    s2=Slider(0.0, 0.5, 0.1, 0.01, "s² of the data"))
 
 # %% [markdown]
 # ## 4 Variance digits
@@ -912,8 +918,9 @@ def variance_digits(mask: Tensor, randn_like: Callable = torch.randn_like) -> Te
 # %% test="ex4-variance-digits-test" points=2 exercise_no=4
 with check("Exercise 4: variance digits") as expect:
     mask = torch.tensor([[0.0, 0.5, 1.0]])
-    expect.close(variance_digits(mask, randn_like=lambda t: -2 + 0 * t), [[0.0, -1.0, -2.0]], "masks 0, 0.5, 1, every draw -2",
-        rtol=1e-6, atol=1e-7, likely="mask TIMES noise: the mask is the standard deviation")
+    pixels = variance_digits(mask, randn_like=lambda t: -2 + 0 * t)
+    expect.close(pixels, [[0.0, -1.0, -2.0]], "masks 0, 0.5, 1, every draw -2", rtol=1e-6, atol=1e-7,
+        likely="mask TIMES noise: the mask is the standard deviation")
     many = variance_digits(mask.expand(20000, 3))
     expect.close(many.std(dim=0), [0.0, 0.5, 1.0], "the standard deviations over 20 000 rows", rtol=0.05, atol=1e-6)
     expect.true(abs((many[:, 1] * many[:, 2]).mean()) < 0.05, "pixels must get noise of their own: these go together")
@@ -940,8 +947,9 @@ def wiener_gain(mask: Tensor, sigma: float) -> Tensor:
 
 # %% test="ex4-wiener-gain-test" points=2 exercise_no=4
 with check("Exercise 4: the gain") as expect:
-    expect.close(wiener_gain(torch.tensor([[0.0, 0.5, 1.0]]), 1.0), [[0.0, 0.2, 0.5]], "the gain for m = 0, 0.5, 1, σ = 1",
-        rtol=1e-6, likely="m² / (m² + σ²): variances, not standard deviations")
+    gain = wiener_gain(torch.tensor([[0.0, 0.5, 1.0]]), 1.0)
+    expect.close(gain, [[0.0, 0.2, 0.5]], "the gain for m = 0, 0.5, 1, σ = 1", rtol=1e-6,
+        likely="m² / (m² + σ²): variances, not standard deviations")
     expect.equal(wiener_gain(torch.tensor([[0.0, 0.5]]), 0.0), [[0.0, 1.0]], "the gain without noise",
         likely="0 / 0 is nan: set the gain to 0 where m = 0")
     expect.raises(ValueError, wiener_gain, torch.tensor([[0.5]]), -1.0, what="sigma = -1")
@@ -984,7 +992,8 @@ with check("Exercise 4: two yardsticks") as expect:
     expect.close(oracle_loss(ones, 1.0), 392.0, "the oracle for the same masks", rtol=1e-5,
         likely="the sum over pixels, the MEAN over images")
     halves = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    expect.close(fixed_gain_loss(halves, 1.0), 2 / 3, "the fixed gain for the masks (1, 0) and (0, 1), σ = 1", rtol=1e-5,
+    fixed = fixed_gain_loss(halves, 1.0)
+    expect.close(fixed, 2 / 3, "the fixed gain for the masks (1, 0) and (0, 1), σ = 1", rtol=1e-5,
         likely="a_d is the mean over the images of m², here 1/2")
     expect.close(oracle_loss(halves, 1.0), 0.5, "the oracle for the same masks", rtol=1e-5)
     expect.close(oracle_loss(halves, 0.0), 0.0, "the oracle without noise", atol=1e-9)
@@ -1035,9 +1044,677 @@ with lab.seeded("variance digits"):
     shown = variance_digits(variance_train)
     again = variance_digits(variance_train[:1].expand(8, -1))
 fig, axes = figure(3, 1, size=(7.4, 3.3))
-for ax, images, name in zip(axes, (variance_train, shown, again), ("masks", "variance digits", "one mask"), strict=True):
+rows = (variance_train, shown, again)
+for ax, images, name in zip(axes, rows, ("masks", "variance digits", "one mask"), strict=True):
     image_grid(images.reshape(-1, 28, 28), ncols=8, ax=ax, cmap="gray" if ax is axes[0] else DIVERGING,
         vmin=0 if ax is axes[0] else -2.5, vmax=1 if ax is axes[0] else 2.5)
     ax.text(-3, 14, name, ha="right", va="center", fontsize=9)
-show(fig, "Top: digits as masks. Middle: variance digits, black and white noise where the ink was; we read them without "
-    "effort. Bottom: one mask eight times. No two pixels agree, and their mean is nothing.")
+show(fig, "Top: digits as masks. Middle: variance digits, black and white noise where the ink was; we read them "
+    "without effort. Bottom: one mask eight times. No two pixels agree, and their mean is nothing.")
+
+# %% [markdown]
+# ## 5 Hidden causes: EM and the free energy
+#
+# An autoencoder copies. It cannot make a *new* digit: nobody said which codes are likely, so decoding a random code
+# is a stab in the dark. A **generative model** says how the data came about: it stands for a density
+# $p(\mathbf x)$, and one can draw from it. Learning means bringing $p_{\text{model}}$ close to $p_{\text{data}}$.
+# *Explicit* models write the density down, exactly (autoregressive models, flows) or up to a bound or a sampler
+# (VAE, Boltzmann machine); *implicit* ones only draw (GAN). Besides pictures, people use them for
+# super-resolution, for colouring, and for planning: a robot that can draw possible futures can choose among
+# them.
+
+# %% demo=true
+tree = {
+    "generative models": ((4.6, 3.0), None),
+    "explicit density": ((2.9, 2.1), "generative models"), "implicit density": ((8.0, 2.1), "generative models"),
+    "tractable": ((1.1, 1.2), "explicit density"), "approximate": ((4.6, 1.2), "explicit density"),
+    "autoregressive:\nPixelRNN, PixelCNN\n(chapter 10)": ((0.0, 0.0), "tractable"),
+    "change of variables:\nflows\n(chapter 11)": ((2.0, 0.0), "tractable"),
+    "variational:\nVAE\n(here)": ((3.9, 0.0), "approximate"),
+    "Markov chain:\nBoltzmann machine": ((5.6, 0.0), "approximate"),
+    "direct:\nGAN\n(chapter 12)": ((7.3, 0.0), "implicit density"),
+    "Markov chain:\ngenerative\nstochastic network": ((8.9, 0.0), "implicit density"),
+}  # fmt: skip
+fig, ax = figure(size=(9.8, 3.6))
+for name, ((x, y), parent) in tree.items():
+    if parent:
+        ax.plot([x, tree[parent][0][0]], [y, tree[parent][0][1]], color="#888888", linestyle="-", zorder=1)
+    face = COLOR["yellow"] if "VAE" in name else "white"
+    box = {"boxstyle": "round", "facecolor": face, "edgecolor": "#444444"}
+    ax.text(x, y, name, ha="center", va="center", fontsize=8.5, bbox=box)
+ax.set(xlim=(-1, 9.8), ylim=(-0.6, 3.4))
+ax.axis("off")
+show(fig, "Generative models by what they do with the density: write it down exactly, approximate it, or only draw "
+    "from it. This chapter takes the yellow branch.")
+
+# %% [markdown]
+# The oldest explicit model with a hidden cause: choose a component $z\in\{1,\dots,K\}$ with probability $w_z$, then
+# draw $x\sim\mathcal N(\mu_z,\sigma_z^2)$,
+#
+# $$p(x\mid\theta)=\sum_kw_k\,\mathcal N(x\mid\mu_k,\sigma_k^2),\qquad\theta=(w,\mu,\sigma).$$
+#
+# For $K=2$ that is six numbers, five of them free. Which are most likely? If we knew every $z_i$, each component
+# would take mean and deviation of its own points. If we knew $\theta$, Bayes' rule would tell how likely each $z_i$
+# is. **Expectation maximisation** (Dempster, Laird and Rubin 1977) goes back and forth:
+#
+# - *E-step*: $r_{ik}=p(z_i=k\mid x_i,\theta)\propto w_k\,\mathcal N(x_i\mid\mu_k,\sigma_k^2)$, the *responsibilities*;
+# - *M-step*: with $N_k=\sum_ir_{ik}$ set $w_k=\frac{N_k}N$, $\mu_k=\frac1{N_k}\sum_ir_{ik}x_i$,
+#   $\sigma_k^2=\frac1{N_k}\sum_ir_{ik}(x_i-\mu_k)^2$ with the *new* mean.
+
+# %% [markdown]
+# **Exercise 5 · 12 points · ★★☆ · 50 min.** Four short functions. Here `sd` is a standard deviation, and logarithms
+# keep far-away points finite:
+# $\log\mathcal N(x\mid\mu,\sigma^2)=-\tfrac12\log2\pi-\log\sigma-\frac{(x-\mu)^2}{2\sigma^2}$.
+#
+# <details><summary>Hint: a question</summary>All of r_ik = softmax over k of what? Which axis is k, if
+# <code>x[:, None] - mu</code> has shape [N, K]?</details>
+
+# %% exercise="ex5-e-step"
+def e_step(x: Tensor, w: Tensor, mu: Tensor, sd: Tensor) -> Tensor:
+    """Responsibilities r [N, K] of the components for the points: rows sum to 1, also far from all means.
+
+    x: [N]; w, mu, sd: weights, means, standard deviations, all [K]. ValueError if the three shapes differ.
+    """
+    ### BEGIN SOLUTION
+    if not w.shape == mu.shape == sd.shape:
+        raise ValueError("w, mu and sd must have the same shape")
+    log_joint = w.log() - sd.log() - ((x[:, None] - mu) / sd).pow(2) / 2  # [N, K], up to a constant
+    return torch.softmax(log_joint, dim=1)
+    ### END SOLUTION
+
+# %% test="ex5-e-step-test" points=3 exercise_no=5
+with check("Exercise 5: the E-step") as expect:
+    x, w = torch.tensor([0.0, 1.0, -1e4]), torch.tensor([0.25, 0.75])
+    mu, sd = torch.tensor([0.0, 1.0]), torch.tensor([1.0, 1.0])
+    r = e_step(x, w, mu, sd)
+    expect.shape(r, (3, 2), "the responsibilities of 3 points, K = 2")
+    expect.close(r.sum(dim=1), torch.ones(3), "the sums of the rows", rtol=1e-5,
+        likely="normalise over the components; far away every density is 0, so stay with logarithms: softmax")
+    expect.close(r[0, 0], 0.25 / (0.25 + 0.75 * math.exp(-0.5)), "the share of the first component in x = 0", rtol=1e-5,
+        likely="w_k times the density: the weights count too")
+    narrow = e_step(torch.zeros(1), torch.tensor([0.5, 0.5]), torch.zeros(2), torch.tensor([0.5, 2.0]))
+    expect.close(narrow, [[0.8, 0.2]], "two components with one mean, sd 0.5 and 2, at their mean", rtol=1e-5,
+        likely="the narrow one is four times as high: do not forget -log sd")
+    expect.why("A point is not given to one component, it is shared.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.e_step(e_step)
+### END HIDDEN TESTS
+
+# %% exercise="ex5-m-step"
+def m_step(x: Tensor, r: Tensor, min_sd: float = 1e-3) -> tuple[Tensor, Tensor, Tensor]:
+    """The parameters w, mu, sd (all [K]) that fit the points x [N] best under the responsibilities r [N, K].
+
+    sd is not allowed below min_sd. ValueError if r does not have N rows.
+    """
+    ### BEGIN SOLUTION
+    if r.ndim != 2 or len(r) != len(x):
+        raise ValueError(f"r must have {len(x)} rows, its shape is {tuple(r.shape)}")
+    count = r.sum(dim=0)  # [K]
+    mu = r.T @ x / count
+    variance = (r * (x[:, None] - mu).pow(2)).sum(dim=0) / count
+    return count / len(x), mu, variance.sqrt().clamp(min=min_sd)
+    ### END SOLUTION
+
+# %% test="ex5-m-step-test" points=3 exercise_no=5
+with check("Exercise 5: the M-step") as expect:
+    x = torch.tensor([0.0, 2.0, 5.0, 5.0, 5.0], dtype=torch.float64)
+    hard = torch.eye(2, dtype=torch.float64)[torch.tensor([0, 0, 1, 1, 1])]
+    w, mu, sd = m_step(x, hard)
+    expect.close(w, [0.4, 0.6], "the weights", rtol=1e-5, likely="N_k / N: they sum to 1")
+    expect.close(mu, [1.0, 5.0], "the means", rtol=1e-5, likely="divide by N_k, the sum of the responsibilities")
+    expect.close(sd, [1.0, 1e-3], "the standard deviations", rtol=1e-4,
+        likely="around the NEW mean, divided by N_k; the second one has no spread and stops at min_sd")
+    expect.raises(ValueError, m_step, x, hard[:4], what="4 rows for 5 points")
+    expect.why("Weighted means: the same formulas as with known labels, with shares in place of memberships.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.m_step(m_step)
+### END HIDDEN TESTS
+
+# %% exercise="ex5-log-lik"
+def log_lik(x: Tensor, w: Tensor, mu: Tensor, sd: Tensor) -> Tensor:
+    """log p(X | theta) in nats, SUMMED over the points x [N]; finite also far from all means. A 0-dim tensor.
+
+    ValueError if the shapes of w, mu, sd differ.
+    """
+    ### BEGIN SOLUTION
+    if not w.shape == mu.shape == sd.shape:
+        raise ValueError("w, mu and sd must have the same shape")
+    log_normal = -0.5 * math.log(2 * math.pi) - sd.log() - ((x[:, None] - mu) / sd).pow(2) / 2
+    return torch.logsumexp(w.log() + log_normal, dim=1).sum()
+    ### END SOLUTION
+
+# %% test="ex5-log-lik-test" points=3 exercise_no=5
+with check("Exercise 5: the log-likelihood") as expect:
+    one = torch.ones(1)
+    both = log_lik(torch.zeros(2), one, torch.zeros(1), one)
+    expect.close(both, -1.837877, "two points at the mean of N(0, 1)", rtol=1e-5,
+        likely="each costs ½ log 2π = 0.919; the sum over the points, not the mean")
+    halves, same_place = torch.tensor([0.5, 0.5]), torch.zeros(2)
+    both = log_lik(torch.zeros(2), halves, same_place, torch.ones(2))
+    expect.close(both, -1.837877, "the same, in two equal halves", rtol=1e-5,
+        likely="the logarithm of the SUM over the components: logsumexp")
+    expect.finite(log_lik(torch.tensor([1e4]), halves, same_place, torch.ones(2)), "the log-likelihood of x = 10 000",
+        likely="log(0) if the densities are computed first")
+    expect.why("The sum stands inside the logarithm. That is why there is no closed form, and why EM was invented.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.log_lik(log_lik)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Why does it work? Take *any* distributions $q_i$ over the hidden causes and look at the expected log joint plus the
+# entropy of $q$, the **free energy**
+#
+# $$\mathcal F(q,\theta)=\sum_{ik}q_{ik}\big[\log w_k+\log\mathcal N(x_i\mid\mu_k,\sigma_k^2)-\log q_{ik}\big]
+# =\log p(X\mid\theta)-\sum_iD_{KL}\big(q_i\,\Vert\,p(z_i\mid x_i,\theta)\big).$$
+#
+# (Split the joint, $p(x_i,z_i)=p(z_i\mid x_i)\,p(x_i)$, to see the second form; $0\log0=0$.) A KL divergence is never
+# negative, so $\mathcal F$ is a *lower bound* of the log-likelihood, tight where $q$ is the posterior. EM climbs
+# $\mathcal F$ in turns (Neal and Hinton 1998): the E-step raises it in $q$ until it touches the likelihood, the M-step
+# raises it in $\theta$. So the likelihood *never falls*. It ends in a local maximum, which one depends on the start.
+
+# %% exercise="ex5-free-energy"
+def free_energy(x: Tensor, q: Tensor, w: Tensor, mu: Tensor, sd: Tensor) -> Tensor:
+    """F(q, theta) in nats, summed over the points; q [N, K] may hold exact zeros. A 0-dim tensor.
+
+    ValueError if shapes disagree or a row of q does not sum to 1 (to 1e-5).
+    """
+    ### BEGIN SOLUTION
+    if not w.shape == mu.shape == sd.shape or q.shape != (len(x), len(w)):
+        raise ValueError("q must have shape [N, K], and w, mu, sd shape [K]")
+    if (q.sum(dim=1) - 1).abs().max() > 1e-5:
+        raise ValueError("every row of q must sum to 1")
+    log_normal = -0.5 * math.log(2 * math.pi) - sd.log() - ((x[:, None] - mu) / sd).pow(2) / 2
+    return (q * (w.log() + log_normal)).sum() - torch.xlogy(q, q).sum()
+    ### END SOLUTION
+
+# %% test="ex5-free-energy-test" points=3 exercise_no=5
+with check("Exercise 5: the free energy") as expect:
+    x, w = torch.tensor([0.0, 0.0]), torch.tensor([0.5, 0.5])
+    mu, sd = torch.zeros(2), torch.ones(2)
+    even = torch.full((2, 2), 0.5)
+    touching = free_energy(x, even, w, mu, sd)
+    expect.close(touching, -1.837877, "F where q is the posterior, two points at the mean", rtol=1e-5,
+        likely="there F is the log-likelihood; MINUS q log q: the entropy is added")
+    one_hot = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    expect.close(free_energy(x, one_hot, w, mu, sd), -1.837877 - 2 * math.log(2), "F for a one-hot q", rtol=1e-5,
+        likely="0 log 0 is 0, not nan: torch.xlogy(q, q) knows it")
+    expect.raises(ValueError, free_energy, x, 0.4 + 0 * even, w, mu, sd, what="rows of q that sum to 0.8")
+    expect.why("Log-likelihood minus KL: remember this line, the VAE is nothing else.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.free_energy(free_energy)
+### END HIDDEN TESTS
+
+# %% demo=true
+generator = lab.generator("mixture")
+x_mix = torch.cat([-2 + 0.5 * torch.randn(300, generator=generator), 1.5 + 0.8 * torch.randn(200, generator=generator)])
+w, mu, sd = torch.tensor([0.5, 0.5]), torch.tensor([-0.5, 0.5]), torch.tensor([1.0, 1.0])
+stages, curve = {0: (w, mu, sd)}, []
+for rounds in range(1, 21):
+    r = e_step(x_mix, w, mu, sd)
+    curve += [(rounds - 0.5, float(log_lik(x_mix, w, mu, sd)), float(free_energy(x_mix, r, w, mu, sd)))]
+    w, mu, sd = m_step(x_mix, r)
+    curve += [(rounds, float(log_lik(x_mix, w, mu, sd)), float(free_energy(x_mix, r, w, mu, sd)))]
+    stages[rounds] = (w, mu, sd)
+line = torch.linspace(-4.5, 4.5, 300)
+fig = blank((9.8, 4.4))
+axes = fig.subplot_mosaic([["0", "1", "2"], ["5", "20", "F"]])
+for rounds in (0, 1, 2, 5, 20):
+    w, mu, sd = stages[rounds]
+    ax = axes[str(rounds)]
+    ax.hist(x_mix, bins=40, density=True, color="#CCCCCC")
+    parts = w * torch.exp(-(((line[:, None] - mu) / sd) ** 2) / 2) / (sd * math.sqrt(2 * math.pi))
+    for k in range(2):
+        ax.plot(line, parts[:, k])
+    ax.set(title=f"round {rounds}", yticks=[], ylim=(0, 0.55))
+steps, likelihood, energy = zip(*curve, strict=True)
+axes["F"].plot(steps, likelihood, label="log-likelihood")
+axes["F"].plot(steps, energy, label="free energy", marker="o", markersize=2.5)
+axes["F"].set(title="both climb", xlabel="round", xlim=(0, 10))
+axes["F"].legend()
+show(fig, "EM on 500 points from two normal distributions, started in the middle. Bottom right: after each E-step "
+    "(half rounds) the free energy touches the log-likelihood; each M-step lifts both.")
+
+# %% [markdown]
+# ### Continuous causes
+#
+# Replace the component number by a vector and the table of means by a network:
+# $\mathbf z\sim\mathcal N(0,\mathbf I)$, $\mathbf x=g(\mathbf z,\theta)+\boldsymbol\varepsilon$ with
+# $\boldsymbol\varepsilon\sim\mathcal N(0,\sigma^2\mathbf I)$. This **deep latent-variable model** can bend a normal
+# cloud into any shape. But its likelihood
+#
+# $$\log p(\mathbf X\mid\theta)=\sum_i\log\int p(\mathbf x_i\mid\mathbf z_i,\theta)\,p(\mathbf z_i)\,d\mathbf z_i$$
+#
+# is an integral through a network, and nobody can do it for more than a few dimensions; so the posterior
+# $p(\mathbf z\mid\mathbf x)=p(\mathbf x\mid\mathbf z)p(\mathbf z)/p(\mathbf x)$ is out of reach too, and with it the
+# E-step. The way out: choose $q$ from a simple family, $q(\mathbf z_i)=\mathcal N(\mu_{z_i},\sigma_{z_i}^2)$, and raise
+# $\mathcal F$ as far as it goes. Raising it in $q$ *is* lowering $D_{KL}(q\Vert p(\mathbf z\mid\mathbf x))$: an
+# approximate E-step. That is the **variational approximation**; with one pair of numbers per example Lappalainen and
+# Honkela (2000) trained the first such models.
+
+# %% [markdown]
+# **Widget 2: the posterior of a toy decoder**, $x=g(z)+\varepsilon$ with $g(z)=z+a\sin2z$. With one dimension every
+# integral can be done on a grid. How many modes has $p(z\mid x=1.6)$, how many $p(z\mid x=0)$? Press *fit*: on
+# which mode does the Gaussian $q$ settle, and does that depend on where it starts? What does log p(x) = bound + KL do
+# while $q$ moves? And for which $a$ does the gap close?
+
+# %% demo=true
+z_axis = torch.linspace(-6, 6, 2001, dtype=torch.float64)
+dz = float(z_axis[1] - z_axis[0])
+log_prior = -(z_axis**2) / 2 - math.log(2 * math.pi) / 2
+
+
+def log_normal(x, mean, sd):
+    return -((x - mean) ** 2) / (2 * sd**2) - math.log(sd) - math.log(2 * math.pi) / 2
+
+
+def toy_bound(mean, log_sd, log_joint):
+    """Free energy of q = N(mean, exp(log_sd)^2) by quadrature; q is normalised on the grid."""
+    log_q = torch.log_softmax(-((z_axis - mean) ** 2) / (2 * torch.exp(2 * log_sd)), dim=0) - math.log(dz)
+    return (log_q.exp() * (log_joint - log_q)).sum() * dz, log_q.exp()
+
+
+def toy_posterior(fig, a, sigma, x, mean, log_sd, fit):
+    g = z_axis + a * torch.sin(2 * z_axis)
+    log_joint = log_normal(x, g, sigma) + log_prior
+    evidence = torch.logsumexp(log_joint, dim=0) + math.log(dz)
+    m, s = (torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in (mean, log_sd))
+    if fit:
+        optimizer = torch.optim.Adam([m, s], lr=0.05)
+        for _ in range(200):
+            optimizer.zero_grad()
+            (-toy_bound(m, s, log_joint)[0]).backward()
+            optimizer.step()
+    with torch.no_grad():
+        bound, q = toy_bound(m, s, log_joint)
+    axes = fig.subplots(1, 3, width_ratios=(1.2, 1.4, 0.8))
+    x_axis = torch.linspace(-5, 5, 250, dtype=torch.float64)
+    density = torch.exp(log_normal(x_axis[:, None], g, sigma) + log_prior).sum(dim=1) * dz
+    axes[0].plot(x_axis, density)
+    axes[0].axvline(x, color="black", linestyle=":")
+    axes[0].set(title="$p(x)$ of the model", xlabel="x")
+    axes[1].plot(z_axis, (log_joint - evidence).exp(), label="$p(z|x)$")
+    axes[1].plot(z_axis, q, label=f"q: mean {float(m):.2f}, sd {math.exp(float(s)):.2f}")
+    axes[1].set(title=f"posterior at x = {x:.2f}", xlabel="z", xlim=(-4, 4))
+    axes[1].legend(fontsize=8)
+    values = (float(evidence), float(bound), float(evidence - bound))
+    axes[2].bar(["log p(x)", "bound", "KL"], values, color=PALETTE[:3])
+    axes[2].set(title=f"{values[0]:.2f} = {values[1]:.2f} + {values[2]:.2f}")
+
+
+explore(toy_posterior, "A decoder that folds the line: left the density of the data, in the middle the true posterior "
+    "and the Gaussian q, right the split of log p(x) into the bound and the KL divergence of q from the posterior.",
+    size=(9.8, 3.2), a=Slider(0.0, 2.0, 1.5, 0.05, "bend a"), sigma=Slider(0.05, 1.0, 0.25, 0.05, "σ"),
+    x=Slider(-4.0, 4.0, 1.6, 0.05, "observed x"), mean=Slider(-3.0, 3.0, 0.0, 0.1, "mean of q"),
+    log_sd=Slider(-3.0, 0.5, -1.0, 0.1, "log std of q"), fit=Toggle(False, "fit q (200 steps)"))
+
+# %% [markdown]
+# ## 6 Sampling with a gradient, and the KL
+#
+# A pair $(\mu_{z_i},\sigma_{z_i})$ for each of $N$ examples is a lot to fit, and a new example starts from nothing.
+# *Amortised inference* (Kingma and Welling 2014; Rezende et al. 2014) lets a network answer at once, $q(\mathbf z\mid
+# \mathbf x)=\mathcal N(\boldsymbol\mu(\mathbf x),\operatorname{diag}\boldsymbol\sigma^2(\mathbf x))$: two heads of
+# one encoder, trained by raising the bound. Similar inputs share what was learned about them.
+#
+# Two obstacles. (i) The bound is a mean over $\mathbf z\sim q$; how does a gradient pass through a random draw?
+# (ii) A network may output any number, a variance must be positive. So it outputs $\ell=\log\sigma^2$: any $\ell$ is
+# valid. (A negative "σ" would not just be unstable, it would be no standard deviation at all.)
+
+# %% [markdown]
+# **The reparameterisation trick.** Draw the noise first, from a distribution without parameters, and compute
+#
+# $$\boldsymbol\epsilon\sim\mathcal N(0,\mathbf I),\qquad\mathbf z=\boldsymbol\mu+e^{\boldsymbol\ell/2}\odot\boldsymbol\epsilon .$$
+#
+# Given $\epsilon$, $\mathbf z$ is an ordinary function of $\boldsymbol\mu$ and $\boldsymbol\ell$: $\partial z/\partial\mu=1$,
+# $\partial z/\partial\ell=\frac12e^{\ell/2}\epsilon$. (For a full covariance take $\boldsymbol\mu+\mathbf L\boldsymbol\epsilon$
+# with $\mathbf L\mathbf L^\top=\boldsymbol\Sigma$: Cholesky's factor or any other such $\mathbf L$.)
+
+# %% demo=true
+def draw_path(ax, boxes, arrows, title):
+    for name, (x, y) in boxes.items():
+        face = COLOR["sky"] if "ε" in name or "draw" in name else "white"
+        ax.text(x, y, name, ha="center", va="center", fontsize=10,
+            bbox={"boxstyle": "round", "facecolor": face, "edgecolor": "#444444"})
+    for (start, end), passes in arrows.items():
+        style = {"color": COLOR["green"] if passes else COLOR["vermillion"], "linestyle": "-" if passes else ":"}
+        ax.annotate("", boxes[end], boxes[start], arrowprops={"arrowstyle": "->", "shrinkA": 18, "shrinkB": 18} | style)
+    ax.set(xlim=(-0.5, 4.6), ylim=(-0.6, 2.5), title=title)
+    ax.axis("off")
+
+
+fig, (left, right) = figure(1, 2, size=(9.0, 2.4))
+draw_path(left, {"x": (0, 1), "μ, ℓ": (1.3, 1), "draw z": (2.7, 1), "loss": (4.1, 1)},
+    {("x", "μ, ℓ"): True, ("μ, ℓ", "draw z"): False, ("draw z", "loss"): True}, "a draw stops the gradient")
+draw_path(right, {"x": (0, 1), "μ, ℓ": (1.3, 1), "z": (2.7, 1), "loss": (4.1, 1), "ε": (2.7, 2.2)},
+    {("x", "μ, ℓ"): True, ("μ, ℓ", "z"): True, ("z", "loss"): True, ("ε", "z"): True}, "noise as one more input")
+show(fig, "Left: no derivative passes through the act of drawing (dotted). Right: the draw is an input beside the path, "
+    "and the gradient runs from the loss to the encoder.")
+
+# %% [markdown]
+# **Exercise 6 · 9 points · ★★☆ · 30 min.** The draw, and the divergence from the prior, which has a closed form:
+#
+# $$D_{KL}\big(\mathcal N(\mu,\operatorname{diag}e^{\ell})\,\Vert\,\mathcal N(0,\mathbf I)\big)
+# =\tfrac12\sum_k\big(\mu_k^2+e^{\ell_k}-1-\ell_k\big).$$
+#
+# `torch.distributions` is out of bounds here: write the formulas.
+#
+# <details><summary>Hint: a question</summary>Which power of e turns a log VARIANCE into a standard
+# deviation?</details>
+
+# %% exercise="ex6-reparameterize"
+def reparameterize(mu: Tensor, logvar: Tensor, randn_like: Callable = torch.randn_like) -> Tensor:
+    """A draw z [..., m] from N(mu, diag exp(logvar)) through which gradients pass to mu and logvar.
+
+    Calls randn_like(mu) once. ValueError if mu and logvar differ in shape.
+    """
+    ### BEGIN SOLUTION
+    if mu.shape != logvar.shape:
+        raise ValueError(f"mu and logvar must have one shape, not {tuple(mu.shape)} and {tuple(logvar.shape)}")
+    return mu + torch.exp(logvar / 2) * randn_like(mu)
+    ### END SOLUTION
+
+# %% test="ex6-reparameterize-test" points=4 exercise_no=6
+with check("Exercise 6: reparameterize") as expect:
+    mu = torch.tensor([[1.0, -2.0]], requires_grad=True)
+    logvar = torch.tensor([[0.0, math.log(4.0)]], requires_grad=True)
+    z = reparameterize(mu, logvar, randn_like=lambda t: torch.full_like(t, 3.0))
+    expect.close(z, [[4.0, 4.0]], "z for the means 1, -2, the variances 1, 4, if every draw is 3", rtol=1e-5,
+        likely="the standard deviation is exp(logvar / 2)")
+    z.sum().backward()
+    expect.close(mu.grad, [[1.0, 1.0]], "the gradient of the sum in mu", rtol=1e-5)
+    expect.close(logvar.grad, [[1.5, 3.0]], "the gradient of the sum in logvar", rtol=1e-5,
+        likely="½ exp(logvar / 2) ε: nothing on the way may be detached")
+    expect.raises(ValueError, reparameterize, torch.zeros(2, 3), torch.zeros(2, 1), what="mu [2, 3], logvar [2, 1]")
+    expect.why("The noise has become an input. That is the whole trick.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.reparameterize(reparameterize)
+### END HIDDEN TESTS
+
+# %% exercise="ex6-kl-standard"
+def kl_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
+    """KL divergence in nats of N(mu, diag exp(logvar)) from N(0, I): [..., m] -> [...], summed over the last axis only.
+
+    ValueError if mu and logvar differ in shape.
+    """
+    ### BEGIN SOLUTION
+    if mu.shape != logvar.shape:
+        raise ValueError(f"mu and logvar must have one shape, not {tuple(mu.shape)} and {tuple(logvar.shape)}")
+    return 0.5 * (mu.pow(2) + logvar.exp() - 1 - logvar).sum(dim=-1)
+    ### END SOLUTION
+
+# %% test="ex6-kl-standard-test" points=3 exercise_no=6
+with check("Exercise 6: the divergence from the prior") as expect:
+    one, quarter = torch.tensor([[1.0]]), torch.tensor([[math.log(0.25)]])
+    expect.close(kl_standard_normal(one, quarter), [0.818147], "the KL of N(1, ¼) from N(0, 1)", rtol=1e-4,
+        likely="½ (μ² + exp(ℓ) - 1 - ℓ) with ℓ = log of the VARIANCE")
+    expect.close(kl_standard_normal(torch.zeros(2, 3), torch.zeros(2, 3)), [0.0, 0.0], "the KL of the prior from itself",
+        atol=1e-7, likely="one number for each row, and 0 where both agree: do not drop the -1")
+    expect.close(kl_standard_normal(torch.ones(2, 3), torch.zeros(2, 3)), [1.5, 1.5], "three means of 1, variances 1",
+        rtol=1e-5, likely="add up over the latent dimensions")
+    expect.why("The price of a code, in nats: what it says beyond what one knew before.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.kl_standard(kl_standard_normal)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# And between two such distributions, $\frac12\sum_k\Big[\ell^p_k-\ell^q_k+\dfrac{e^{\ell^q_k}+(\mu^q_k-\mu^p_k)^2}{e^{\ell^p_k}}-1\Big]$.
+# It is not symmetric: $D_{KL}(q\Vert p)$ punishes $q$ for being where $p$ is not. That is why a Gaussian $q$ fitted to a
+# posterior with three modes sits in one of them.
+
+# %% exercise="ex6-kl-diag"
+def kl_diag_gaussians(mu_q: Tensor, logvar_q: Tensor, mu_p: Tensor, logvar_p: Tensor) -> Tensor:
+    """KL divergence in nats of N(mu_q, diag exp(logvar_q)) from N(mu_p, diag exp(logvar_p)).
+
+    All [..., m], broadcast against each other; returns [...].
+    """
+    ### BEGIN SOLUTION
+    ratio = (logvar_q - logvar_p).exp()
+    return 0.5 * (logvar_p - logvar_q + ratio + (mu_q - mu_p).pow(2) * (-logvar_p).exp() - 1).sum(dim=-1)
+    ### END SOLUTION
+
+# %% test="ex6-kl-diag-test" points=2 exercise_no=6
+with check("Exercise 6: the divergence of two normal distributions") as expect:
+    zero, wide = torch.zeros(1, 2), torch.full((1, 2), math.log(4.0))
+    expect.close(kl_diag_gaussians(zero, zero, zero, wide), [0.636294], "the KL of N(0, I) from N(0, 4 I) in 2-D", rtol=1e-4)
+    expect.close(kl_diag_gaussians(zero, wide, zero, zero), [1.613706], "the KL of N(0, 4 I) from N(0, I) in 2-D", rtol=1e-4,
+        likely="the first pair is q, the second p: KL(q‖p) is not KL(p‖q)")
+    rows = kl_diag_gaussians(torch.ones(5, 2), torch.zeros(5, 2), torch.zeros(2), torch.zeros(2))
+    expect.close(rows, torch.ones(5), "five rows against one", rtol=1e-5)
+    expect.why("To be wide where the other is narrow costs more than to be narrow where the other is wide.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.kl_diag(kl_diag_gaussians)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 7 The variational autoencoder
+#
+# Put it together. For one example, with $q(\mathbf z\mid\mathbf x)$ from the encoder and $p(\mathbf x\mid\mathbf z)$ from
+# the decoder, *Jensen's inequality* moves the logarithm under the mean:
+#
+# $$\log p(\mathbf x)=\log\int q(\mathbf z\mid\mathbf x)\frac{p(\mathbf x\mid\mathbf z)\,p(\mathbf z)}{q(\mathbf z\mid\mathbf x)}d\mathbf z
+# \;\ge\;\int q(\mathbf z\mid\mathbf x)\log\frac{p(\mathbf x\mid\mathbf z)\,p(\mathbf z)}{q(\mathbf z\mid\mathbf x)}d\mathbf z
+# =\underbrace{E_q[\log p(\mathbf x\mid\mathbf z)]}_{\text{reconstruction}}-\underbrace{D_{KL}(q\,\Vert\,p(\mathbf z))}_{\text{KL to the prior}}.$$
+#
+# This is the **evidence lower bound** (ELBO). Without Jensen one sees what was dropped, from
+# $p(\mathbf x)=p(\mathbf x\mid\mathbf z)p(\mathbf z)/p(\mathbf z\mid\mathbf x)$ and a mean over $q$:
+#
+# $$\log p(\mathbf x)=E_q[\log p(\mathbf x\mid\mathbf z)]-D_{KL}(q\Vert p(\mathbf z))+D_{KL}(q\Vert p(\mathbf z\mid\mathbf x)).$$
+
+# %% [markdown]
+# So the ELBO has *two forms*, both of them $\mathcal F$ of section 5: log-likelihood minus KL to the **posterior**, and
+# reconstruction minus KL to the **prior**. The first says what it is good for, the second can be computed. One reads now
+# and then that nothing forces $q$ towards the posterior. For a fixed decoder that is wrong: its log-likelihood does not
+# depend on $q$, so every nat by which the encoder raises the ELBO *is* a nat less between $q$ and the posterior. What
+# remains is the limit of the Gaussian family and of one shared encoder.
+#
+# The KL to the prior keeps codes near $\mathcal N(0,\mathbf I)$, without holes: there one can draw, and walk. The other
+# term, for a Gaussian decoder with mean $\boldsymbol\mu$ and standard deviations $\boldsymbol\sigma$, is
+#
+# $$\log\mathcal N(\mathbf x\mid\boldsymbol\mu,\operatorname{diag}\boldsymbol\sigma^2)=-\tfrac D2\log2\pi-\sum_d\log\sigma_d
+# -\tfrac12\sum_d\frac{(x_d-\mu_d)^2}{\sigma_d^2}:$$
+#
+# the squared error, up to scale and a constant, as long as $\sigma$ is fixed; and more than that if $\sigma$ is learned.
+
+# %% [markdown]
+# **Exercise 7 · 13 points · ★★★ · 60 min.** First the likelihood. Mind the names, three conventions meet here: the
+# encoder gives `logvar` $=\log\sigma^2$, the decoder `log_sigma` $=\log\sigma$, the logarithm of the *standard
+# deviation*.
+#
+# <details><summary>Hint: a question</summary>If log_sigma is one number for all D dimensions, how often does it count in
+# the sum over d?</details>
+
+# %% given="alone"
+def alone(function, *args, **settings):
+    """function(...), with stand-ins for your gaussian_log_likelihood, reparameterize, kl_standard_normal and elbo, so that
+    a slip in one exercise costs no points in another. (No need to read it.)"""
+    from coursekit.latents import STAND_INS
+
+    names = function.__globals__
+    yours = dict(names)
+    names.update(STAND_INS)
+    try:
+        return function(*args, **settings)
+    finally:
+        for name in STAND_INS:
+            del names[name]
+            if name in yours:
+                names[name] = yours[name]
+
+# %% exercise="ex7-log-likelihood"
+def gaussian_log_likelihood(x: Tensor, mu: Tensor, log_sigma: Tensor | float) -> Tensor:
+    """log N(x | mu, diag sigma²) of every example, in nats: [B, ...] -> [B], summed over all dimensions.
+
+    x, mu: [B, ...], the same shape (ValueError otherwise)
+    log_sigma: log of the STANDARD DEVIATION. A float, a tensor [1], a tensor [n] with one value for each of the n
+        entries of an example (in the order of x.flatten(1)), or a tensor like x.
+    """
+    ### BEGIN SOLUTION
+    if x.shape != mu.shape:
+        raise ValueError(f"x and mu must have one shape, not {tuple(x.shape)} and {tuple(mu.shape)}")
+    log_sigma = torch.as_tensor(log_sigma, dtype=x.dtype, device=x.device)
+    if log_sigma.ndim == 1 and len(log_sigma) > 1:
+        log_sigma = log_sigma.reshape(x.shape[1:])
+    terms = -0.5 * math.log(2 * math.pi) - log_sigma - ((x - mu) * torch.exp(-log_sigma)).pow(2) / 2  # like x
+    return terms.flatten(1).sum(dim=1)
+    ### END SOLUTION
+
+# %% test="ex7-log-likelihood-test" points=4 exercise_no=7
+with check("Exercise 7: the Gaussian log-likelihood") as expect:
+    zeros = torch.zeros(2, 3)
+    expect.close(gaussian_log_likelihood(zeros, zeros, 0.0), [-2.756816, -2.756816], "x = mu = 0, σ = 1, D = 3", rtol=1e-5,
+        likely="each dimension costs ½ log 2π; one number for each example")
+    far = gaussian_log_likelihood(zeros, zeros + 2, math.log(2.0))
+    expect.close(far, [-6.336257, -6.336257], "x = 0, mu = 2, σ = 2, D = 3", rtol=1e-5,
+        likely="-log σ counts D times, and the error is divided by σ² (log_sigma is a log STANDARD DEVIATION)")
+    images = torch.zeros(2, 1, 2, 2)
+    each = torch.tensor([0.0, 0.1, 0.2, 0.3])
+    expect.close(gaussian_log_likelihood(images, images, each), [-4.275754] * 2, "one log σ for each of 4 pixels", rtol=1e-5,
+        likely="reshape log_sigma to the shape of one example")
+    expect.raises(ValueError, gaussian_log_likelihood, zeros, zeros[0], 0.0, what="x [2, 3], mu [3]")
+    expect.why("A density may exceed 1, so its logarithm may be positive: an ELBO of +390 nats is no bug.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.log_likelihood(gaussian_log_likelihood)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Now the bound itself, with the reconstruction term estimated by $L$ draws ($L=1$ works well in training):
+#
+# $$\widehat{\mathcal F}(\mathbf x)=\frac1L\sum_{l=1}^L\log p(\mathbf x\mid\mathbf z^{(l)})-D_{KL}\big(q(\mathbf z\mid\mathbf
+# x)\,\Vert\,\mathcal N(0,\mathbf I)\big),\qquad\mathbf z^{(l)}=\boldsymbol\mu+e^{\boldsymbol\ell/2}\odot\boldsymbol\epsilon^{(l)}.$$
+#
+# The mean is over the *log-likelihoods*, not over the reconstructions. You may call your own functions; the checks bring
+# stand-ins for them.
+#
+# <details><summary>Hint: a question</summary>For each of the L draws: which four lines lead from mu and logvar to one
+# log-likelihood per example? What is computed once?</details>
+
+# %% exercise="ex7-elbo"
+def elbo(x: Tensor, encode: Callable, decode: Callable, n_samples: int = 1,
+         randn_like: Callable = torch.randn_like) -> dict[str, Tensor]:  # fmt: skip
+    """The evidence lower bound of every example and its two parts, in nats.
+
+    encode(x) -> (mu [B, m], logvar [B, m]); decode(z [B, m]) -> (mean like x, log_sigma as in gaussian_log_likelihood)
+    randn_like(mu) is called once for each of the n_samples draws, in order.
+    Returns {"elbo": [B], "rec": [B], "kl": [B]} with elbo = rec - kl.
+    Raises ValueError if n_samples < 1, or the decoded mean does not have the shape of x.
+    """
+    ### BEGIN SOLUTION
+    if n_samples < 1:
+        raise ValueError(f"at least one sample is needed, n_samples = {n_samples}")
+    mu, logvar = encode(x)
+    total = torch.zeros_like(mu[:, 0])
+    for _ in range(n_samples):
+        z = reparameterize(mu, logvar, randn_like)
+        mean, log_sigma = decode(z)
+        total = total + gaussian_log_likelihood(x, mean, log_sigma)
+    rec, kl = total / n_samples, kl_standard_normal(mu, logvar)
+    return {"elbo": rec - kl, "rec": rec, "kl": kl}
+    ### END SOLUTION
+
+# %% test="ex7-elbo-test" points=5 exercise_no=7
+with check("Exercise 7: the evidence lower bound") as expect:
+    x = torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]])
+    encode = lambda x: (torch.tensor([[1.0], [0.0]]), torch.zeros(2, 1))
+    decode = lambda z: (z.expand(-1, 3), 0.0)
+    parts = alone(elbo, x, encode, decode, randn_like=lambda t: torch.ones_like(t))
+    expect.close(parts["kl"], [0.5, 0.0], "kl for the code means 1 and 0, variances 1", rtol=1e-5, atol=1e-6,
+        likely="the divergence from the prior, one number for each example")
+    expect.close(parts["rec"], [-3.756816, -4.256816], "rec, if the draw is z = mu + 1", rtol=1e-5,
+        likely="decode the DRAW z, not mu; then the log-likelihood of x")
+    expect.close(parts["elbo"], [-4.256816, -4.256816], "elbo", rtol=1e-5, likely="rec MINUS kl")
+    expect.raises(ValueError, alone, elbo, x, encode, decode, n_samples=0, what="n_samples = 0")
+    expect.why("Two numbers that pull in opposite directions: say enough, but say no more than is normal.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.elbo(elbo)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# And the model: a **VAE** holds an encoder with $2m$ outputs (means first), a decoder with $2D$ outputs (means first), and
+# is trained by minimising the mean of $-\widehat{\mathcal F}$. Clamp the decoder's log σ to a range: where data is exactly
+# constant, as in the black margin of a digit, σ would shrink for ever and the ELBO grow without end.
+
+# %% exercise="ex7-vae"
+class VAE(nn.Module):
+    """encoder: [B, D] -> [B, 2m], mean and log variance of z; decoder: [B, m] -> [B, 2D], mean and log std of x."""
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, m: int, log_sigma_range: tuple = (-2.0, 2.0)):
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.encoder, self.decoder, self.m = encoder, decoder, m
+        self.low, self.high = log_sigma_range
+        ### END SOLUTION
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(mu [B, m], logvar [B, m]). ValueError if the encoder does not give 2m numbers."""
+        ### BEGIN SOLUTION
+        both = self.encoder(x)
+        if both.shape[1] != 2 * self.m:
+            raise ValueError(f"the encoder must give {2 * self.m} numbers, not {both.shape[1]}")
+        return both[:, : self.m], both[:, self.m :]
+        ### END SOLUTION
+
+    def decode(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """(mean [B, D], log_sigma [B, D] clamped to log_sigma_range; inside the range it passes unchanged)."""
+        ### BEGIN SOLUTION
+        mean, log_sigma = self.decoder(z).chunk(2, dim=1)
+        return mean, log_sigma.clamp(self.low, self.high)
+        ### END SOLUTION
+
+    def forward(self, x: Tensor, randn_like: Callable = torch.randn_like) -> Tensor:
+        """The loss: minus the mean over the batch of the one-sample ELBO."""
+        ### BEGIN SOLUTION
+        return -elbo(x, self.encode, self.decode, randn_like=randn_like)["elbo"].mean()
+        ### END SOLUTION
+
+    def sample(self, n: int, randn_like: Callable = torch.randn_like) -> tuple[Tensor, Tensor, Tensor]:
+        """n new examples: (x, mean, sigma), each [n, D], with x = mean + sigma * noise.
+
+        Two calls of randn_like: on a tensor [n, m] for z, then on mean for the noise. All on the parameters' device.
+        """
+        ### BEGIN SOLUTION
+        z = randn_like(next(self.parameters()).new_zeros(n, self.m))
+        mean, log_sigma = self.decode(z)
+        sigma = log_sigma.exp()
+        return mean + sigma * randn_like(mean), mean, sigma
+        ### END SOLUTION
+
+# %% test="ex7-vae-test" points=4 exercise_no=7
+with check("Exercise 7: the VAE") as expect:
+    encoder, decoder = nn.Linear(3, 4), nn.Linear(2, 6)
+    vae = VAE(encoder, decoder, 2)
+    x = torch.tensor([[0.5, -1.0, 2.0], [1.0, 0.0, 0.3]])
+    mu, logvar = vae.encode(x)
+    expect.close(mu, encoder(x)[:, :2], "the means of q(z|x)", rtol=1e-5, likely="the first m outputs of the encoder")
+    expect.close(logvar, encoder(x)[:, 2:], "the log variances of q(z|x)", rtol=1e-5)
+    mean, log_sigma = vae.decode(100 * mu)
+    expect.shape(mean, (2, 3), "the decoded mean")
+    expect.true((log_sigma >= -2).all() and (log_sigma <= 2).all(), "log σ leaves its range [-2, 2]")
+    expect.shape(alone(vae.forward, x), (), "the loss")
+    new, mean, sigma = vae.sample(5, randn_like=lambda t: torch.zeros_like(t))
+    expect.close(new, mean, "samples if every draw is 0, compared with their means", rtol=1e-5)
+    expect.close(mean, decoder(torch.zeros(5, 2))[:, :3], "the means if z = 0", rtol=1e-5)
+    expect.true(sigma.min() > 0, "sigma must be the standard deviation, not its logarithm")
+    expect.raises(ValueError, VAE(nn.Linear(3, 5), decoder, 2).encode, x, what="an encoder with 5 outputs, m = 2")
+    expect.why("Twenty lines: an encoder that admits its doubts, and a decoder that can dream.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.vae(VAE)
+### END HIDDEN TESTS

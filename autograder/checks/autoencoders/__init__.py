@@ -2,6 +2,7 @@
 
 from autograder.checks.autoencoders.bottleneck import bottleneck_forward, bottleneck_parts, reconstruction_loss, tied
 from autograder.checks.autoencoders.denoising import corrupt, dae_loss, denoiser, score
+from autograder.checks.autoencoders.mixtures import e_step, free_energy, log_lik, m_step
 from autograder.checks.autoencoders.pca import pca_codes, pca_fit
 from autograder.checks.autoencoders.variance import gated_dae, variance_digits, wiener_gain, yardsticks
 
@@ -11,7 +12,11 @@ __all__ = [
     "corrupt",
     "dae_loss",
     "denoiser",
+    "e_step",
+    "free_energy",
     "gated_dae",
+    "log_lik",
+    "m_step",
     "pca_codes",
     "pca_fit",
     "reconstruction_loss",

@@ -1,6 +1,6 @@
 """Known wrong answers of chapter 08, autoencoders, each with what its author needs to hear."""
 
-from autograder.misconceptions.autoencoders import bottleneck, denoising, pca, variance
+from autograder.misconceptions.autoencoders import bottleneck, denoising, mixtures, pca, variance
 
 MISCONCEPTIONS = [
     wrong
@@ -9,6 +9,7 @@ MISCONCEPTIONS = [
         bottleneck,
         denoising,
         variance,
+        mixtures,
     )
     for wrong in module.MISCONCEPTIONS
 ]

@@ -1,6 +1,6 @@
 """Differently written right answers of chapter 08: the tests must accept every one of them."""
 
-from autograder.tests.variants.autoencoders import bottleneck, denoising, pca, variance
+from autograder.tests.variants.autoencoders import bottleneck, denoising, mixtures, pca, variance
 
 VARIANTS = [
     right
@@ -9,6 +9,7 @@ VARIANTS = [
         bottleneck,
         denoising,
         variance,
+        mixtures,
     )
     for right in module.VARIANTS
 ]

@@ -92,7 +92,8 @@ def optimal_denoiser(xt, w, mu, s2, sigma):
     if sigma < 0 or s2 + sigma**2 == 0 or (w < 0).any() or abs(w.sum() - 1) > 1e-6:
         raise ValueError("arguments")
     variance = s2 + sigma**2
-    r = torch.softmax(torch.log(w) - torch.cdist(xt, mu, compute_mode="donot_use_mm_for_euclid_dist") ** 2 / (2 * variance), dim=-1)
+    distance = torch.cdist(xt, mu, compute_mode="donot_use_mm_for_euclid_dist")
+    r = torch.softmax(torch.log(w) - distance**2 / (2 * variance), dim=-1)
     score = (r @ mu - xt) / variance
     return xt + sigma**2 * score
 """,
