@@ -705,7 +705,8 @@ hidden.dae_loss(dae_loss)
 
 # %% [markdown]
 # Now the formula itself, on data whose density we know: a mixture $\sum_kw_k\mathcal N(\boldsymbol\mu_k,
-# s^2\mathbf I)$. Adding noise adds variances, so the corrupted data is $p_\sigma=\sum_kw_k\mathcal N(\boldsymbol\mu_k,
+# s^2\mathbf I)$. Adding noise adds variances, so the corrupted data is $p_\sigma=\sum_kw_k\mathcal
+# N(\boldsymbol\mu_k,
 # (s^2+\sigma^2)\mathbf I)$, and with the responsibilities of the components,
 #
 # $$r_k=\operatorname{softmax}_k\Big[\log w_k
@@ -1097,7 +1098,8 @@ show(fig, "Generative models by what they do with the density: write it down exa
 # would take mean and deviation of its own points. If we knew $\theta$, Bayes' rule would tell how likely each $z_i$
 # is. **Expectation maximisation** (Dempster, Laird and Rubin 1977) goes back and forth:
 #
-# - *E-step*: $r_{ik}=p(z_i=k\mid x_i,\theta)\propto w_k\,\mathcal N(x_i\mid\mu_k,\sigma_k^2)$, the *responsibilities*;
+# - *E-step*: $r_{ik}=p(z_i=k\mid x_i,\theta)\propto w_k\,\mathcal N(x_i\mid\mu_k,\sigma_k^2)$,
+# the *responsibilities*;
 # - *M-step*: with $N_k=\sum_ir_{ik}$ set $w_k=\frac{N_k}N$, $\mu_k=\frac1{N_k}\sum_ir_{ik}x_i$,
 #   $\sigma_k^2=\frac1{N_k}\sum_ir_{ik}(x_i-\mu_k)^2$ with the *new* mean.
 
@@ -1215,7 +1217,8 @@ hidden.log_lik(log_lik)
 #
 # (Split the joint, $p(x_i,z_i)=p(z_i\mid x_i)\,p(x_i)$, to see the second form; $0\log0=0$.) A KL divergence is never
 # negative, so $\mathcal F$ is a *lower bound* of the log-likelihood, tight where $q$ is the posterior. EM climbs
-# $\mathcal F$ in turns (Neal and Hinton 1998): the E-step raises it in $q$ until it touches the likelihood, the M-step
+# $\mathcal F$ in turns (Neal and Hinton 1998): the E-step raises it in $q$ until it touches the likelihood, the
+# M-step
 # raises it in $\theta$. So the likelihood *never falls*. It ends in a local maximum, which one depends on the start.
 
 # %% exercise="ex5-free-energy"
@@ -1294,7 +1297,8 @@ show(fig, "EM on 500 points from two normal distributions, started in the middle
 #
 # is an integral through a network, and nobody can do it for more than a few dimensions; so the posterior
 # $p(\mathbf z\mid\mathbf x)=p(\mathbf x\mid\mathbf z)p(\mathbf z)/p(\mathbf x)$ is out of reach too, and with it the
-# E-step. The way out: choose $q$ from a simple family, $q(\mathbf z_i)=\mathcal N(\mu_{z_i},\sigma_{z_i}^2)$, and raise
+# E-step. The way out: choose $q$ from a simple family, $q(\mathbf z_i)=\mathcal N(\mu_{z_i},\sigma_{z_i}^2)$, and
+# raise
 # $\mathcal F$ as far as it goes. Raising it in $q$ *is* lowering $D_{KL}(q\Vert p(\mathbf z\mid\mathbf x))$: an
 # approximate E-step. That is the **variational approximation**; with one pair of numbers per example Lappalainen and
 # Honkela (2000) trained the first such models.
@@ -1370,10 +1374,13 @@ explore(toy_posterior, "A decoder that folds the line: left the density of the d
 # %% [markdown]
 # **The reparameterisation trick.** Draw the noise first, from a distribution without parameters, and compute
 #
-# $$\boldsymbol\epsilon\sim\mathcal N(0,\mathbf I),\qquad\mathbf z=\boldsymbol\mu+e^{\boldsymbol\ell/2}\odot\boldsymbol\epsilon .$$
+# $$\boldsymbol\epsilon\sim\mathcal N(0,\mathbf I),\qquad\mathbf
+# z=\boldsymbol\mu+e^{\boldsymbol\ell/2}\odot\boldsymbol\epsilon .$$
 #
-# Given $\epsilon$, $\mathbf z$ is an ordinary function of $\boldsymbol\mu$ and $\boldsymbol\ell$: $\partial z/\partial\mu=1$,
-# $\partial z/\partial\ell=\frac12e^{\ell/2}\epsilon$. (For a full covariance take $\boldsymbol\mu+\mathbf L\boldsymbol\epsilon$
+# Given $\epsilon$, $\mathbf z$ is an ordinary function of $\boldsymbol\mu$ and $\boldsymbol\ell$: $\partial
+# z/\partial\mu=1$,
+# $\partial z/\partial\ell=\frac12e^{\ell/2}\epsilon$. (For a full covariance take $\boldsymbol\mu+\mathbf
+# L\boldsymbol\epsilon$
 # with $\mathbf L\mathbf L^\top=\boldsymbol\Sigma$: Cholesky's factor or any other such $\mathbf L$.)
 
 # %% demo=true
@@ -1394,8 +1401,8 @@ draw_path(left, {"x": (0, 1), "μ, ℓ": (1.3, 1), "draw z": (2.7, 1), "loss": (
     {("x", "μ, ℓ"): True, ("μ, ℓ", "draw z"): False, ("draw z", "loss"): True}, "a draw stops the gradient")
 draw_path(right, {"x": (0, 1), "μ, ℓ": (1.3, 1), "z": (2.7, 1), "loss": (4.1, 1), "ε": (2.7, 2.2)},
     {("x", "μ, ℓ"): True, ("μ, ℓ", "z"): True, ("z", "loss"): True, ("ε", "z"): True}, "noise as one more input")
-show(fig, "Left: no derivative passes through the act of drawing (dotted). Right: the draw is an input beside the path, "
-    "and the gradient runs from the loss to the encoder.")
+show(fig, "Left: no derivative passes through the act of drawing (dotted). Right: the draw is an input beside the "
+    "path, and the gradient runs from the loss to the encoder.")
 
 # %% [markdown]
 # **Exercise 6 · 9 points · ★★☆ · 30 min.** The draw, and the divergence from the prior, which has a closed form:
@@ -1441,9 +1448,9 @@ hidden.reparameterize(reparameterize)
 
 # %% exercise="ex6-kl-standard"
 def kl_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
-    """KL divergence in nats of N(mu, diag exp(logvar)) from N(0, I): [..., m] -> [...], summed over the last axis only.
+    """KL divergence in nats of N(mu, diag exp(logvar)) from N(0, I): [..., m] -> [...].
 
-    ValueError if mu and logvar differ in shape.
+    Summed over the last axis only. ValueError if mu and logvar differ in shape.
     """
     ### BEGIN SOLUTION
     if mu.shape != logvar.shape:
@@ -1456,8 +1463,9 @@ with check("Exercise 6: the divergence from the prior") as expect:
     one, quarter = torch.tensor([[1.0]]), torch.tensor([[math.log(0.25)]])
     expect.close(kl_standard_normal(one, quarter), [0.818147], "the KL of N(1, ¼) from N(0, 1)", rtol=1e-4,
         likely="½ (μ² + exp(ℓ) - 1 - ℓ) with ℓ = log of the VARIANCE")
-    expect.close(kl_standard_normal(torch.zeros(2, 3), torch.zeros(2, 3)), [0.0, 0.0], "the KL of the prior from itself",
-        atol=1e-7, likely="one number for each row, and 0 where both agree: do not drop the -1")
+    itself = kl_standard_normal(torch.zeros(2, 3), torch.zeros(2, 3))
+    expect.close(itself, [0.0, 0.0], "the KL of the prior from itself", atol=1e-7,
+        likely="one number for each row, and 0 where both agree: do not drop the -1")
     expect.close(kl_standard_normal(torch.ones(2, 3), torch.zeros(2, 3)), [1.5, 1.5], "three means of 1, variances 1",
         rtol=1e-5, likely="add up over the latent dimensions")
     expect.why("The price of a code, in nats: what it says beyond what one knew before.")
@@ -1468,8 +1476,12 @@ hidden.kl_standard(kl_standard_normal)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# And between two such distributions, $\frac12\sum_k\Big[\ell^p_k-\ell^q_k+\dfrac{e^{\ell^q_k}+(\mu^q_k-\mu^p_k)^2}{e^{\ell^p_k}}-1\Big]$.
-# It is not symmetric: $D_{KL}(q\Vert p)$ punishes $q$ for being where $p$ is not. That is why a Gaussian $q$ fitted to a
+# And between two such distributions, with $q$ first,
+#
+# $$\frac12\sum_k\Big[\ell^p_k-\ell^q_k+\dfrac{e^{\ell^q_k}+(\mu^q_k-\mu^p_k)^2}{e^{\ell^p_k}}-1\Big].$$
+#
+# It is not symmetric: $D_{KL}(q\Vert p)$ punishes $q$ for being where $p$ is not. That is why a Gaussian $q$ fitted
+# to a
 # posterior with three modes sits in one of them.
 
 # %% exercise="ex6-kl-diag"
@@ -1486,8 +1498,10 @@ def kl_diag_gaussians(mu_q: Tensor, logvar_q: Tensor, mu_p: Tensor, logvar_p: Te
 # %% test="ex6-kl-diag-test" points=2 exercise_no=6
 with check("Exercise 6: the divergence of two normal distributions") as expect:
     zero, wide = torch.zeros(1, 2), torch.full((1, 2), math.log(4.0))
-    expect.close(kl_diag_gaussians(zero, zero, zero, wide), [0.636294], "the KL of N(0, I) from N(0, 4 I) in 2-D", rtol=1e-4)
-    expect.close(kl_diag_gaussians(zero, wide, zero, zero), [1.613706], "the KL of N(0, 4 I) from N(0, I) in 2-D", rtol=1e-4,
+    narrow_in_wide = kl_diag_gaussians(zero, zero, zero, wide)
+    expect.close(narrow_in_wide, [0.636294], "the KL of N(0, I) from N(0, 4 I) in 2-D", rtol=1e-4)
+    wide_in_narrow = kl_diag_gaussians(zero, wide, zero, zero)
+    expect.close(wide_in_narrow, [1.613706], "the KL of N(0, 4 I) from N(0, I) in 2-D", rtol=1e-4,
         likely="the first pair is q, the second p: KL(q‖p) is not KL(p‖q)")
     rows = kl_diag_gaussians(torch.ones(5, 2), torch.zeros(5, 2), torch.zeros(2), torch.zeros(2))
     expect.close(rows, torch.ones(5), "five rows against one", rtol=1e-5)
@@ -1501,45 +1515,55 @@ hidden.kl_diag(kl_diag_gaussians)
 # %% [markdown]
 # ## 7 The variational autoencoder
 #
-# Put it together. For one example, with $q(\mathbf z\mid\mathbf x)$ from the encoder and $p(\mathbf x\mid\mathbf z)$ from
+# Put it together. For one example, with $q(\mathbf z\mid\mathbf x)$ from the encoder and $p(\mathbf x\mid\mathbf
+# z)$ from
 # the decoder, *Jensen's inequality* moves the logarithm under the mean:
 #
-# $$\log p(\mathbf x)=\log\int q(\mathbf z\mid\mathbf x)\frac{p(\mathbf x\mid\mathbf z)\,p(\mathbf z)}{q(\mathbf z\mid\mathbf x)}d\mathbf z
-# \;\ge\;\int q(\mathbf z\mid\mathbf x)\log\frac{p(\mathbf x\mid\mathbf z)\,p(\mathbf z)}{q(\mathbf z\mid\mathbf x)}d\mathbf z
-# =\underbrace{E_q[\log p(\mathbf x\mid\mathbf z)]}_{\text{reconstruction}}-\underbrace{D_{KL}(q\,\Vert\,p(\mathbf z))}_{\text{KL to the prior}}.$$
+# $$\log p(\mathbf x)=\log\int q\;\frac{p(\mathbf x\mid\mathbf z)\,p(\mathbf z)}{q}\,d\mathbf z
+# \;\ge\;\int q\,\log\frac{p(\mathbf x\mid\mathbf z)\,p(\mathbf z)}{q}\,d\mathbf z
+# =\underbrace{E_q[\log p(\mathbf x\mid\mathbf z)]}_{\text{reconstruction}}
+# \;-\;\underbrace{D_{KL}(q\,\Vert\,p(\mathbf z))}_{\text{KL to the prior}}.$$
 #
 # This is the **evidence lower bound** (ELBO). Without Jensen one sees what was dropped, from
 # $p(\mathbf x)=p(\mathbf x\mid\mathbf z)p(\mathbf z)/p(\mathbf z\mid\mathbf x)$ and a mean over $q$:
 #
-# $$\log p(\mathbf x)=E_q[\log p(\mathbf x\mid\mathbf z)]-D_{KL}(q\Vert p(\mathbf z))+D_{KL}(q\Vert p(\mathbf z\mid\mathbf x)).$$
+# $$\log p(\mathbf x)=E_q[\log p(\mathbf x\mid\mathbf z)]-D_{KL}(q\Vert p(\mathbf z))+D_{KL}(q\Vert p(\mathbf
+# z\mid\mathbf x)).$$
 
 # %% [markdown]
-# So the ELBO has *two forms*, both of them $\mathcal F$ of section 5: log-likelihood minus KL to the **posterior**, and
-# reconstruction minus KL to the **prior**. The first says what it is good for, the second can be computed. One reads now
-# and then that nothing forces $q$ towards the posterior. For a fixed decoder that is wrong: its log-likelihood does not
+# So the ELBO has *two forms*, both of them $\mathcal F$ of section 5: log-likelihood minus KL to the **posterior**,
+# and
+# reconstruction minus KL to the **prior**. The first says what it is good for, the second can be computed. One
+# reads now
+# and then that nothing forces $q$ towards the posterior. For a fixed decoder that is wrong: its log-likelihood does
+# not
 # depend on $q$, so every nat by which the encoder raises the ELBO *is* a nat less between $q$ and the posterior. What
 # remains is the limit of the Gaussian family and of one shared encoder.
 #
-# The KL to the prior keeps codes near $\mathcal N(0,\mathbf I)$, without holes: there one can draw, and walk. The other
+# The KL to the prior keeps codes near $\mathcal N(0,\mathbf I)$, without holes: there one can draw, and walk. The
+# other
 # term, for a Gaussian decoder with mean $\boldsymbol\mu$ and standard deviations $\boldsymbol\sigma$, is
 #
-# $$\log\mathcal N(\mathbf x\mid\boldsymbol\mu,\operatorname{diag}\boldsymbol\sigma^2)=-\tfrac D2\log2\pi-\sum_d\log\sigma_d
+# $$\log\mathcal N(\mathbf x\mid\boldsymbol\mu,\operatorname{diag}\boldsymbol\sigma^2)=-\tfrac
+# D2\log2\pi-\sum_d\log\sigma_d
 # -\tfrac12\sum_d\frac{(x_d-\mu_d)^2}{\sigma_d^2}:$$
 #
-# the squared error, up to scale and a constant, as long as $\sigma$ is fixed; and more than that if $\sigma$ is learned.
+# the squared error, up to scale and a constant, as long as $\sigma$ is fixed; and more than that if $\sigma$ is
+# learned.
 
 # %% [markdown]
 # **Exercise 7 · 13 points · ★★★ · 60 min.** First the likelihood. Mind the names, three conventions meet here: the
 # encoder gives `logvar` $=\log\sigma^2$, the decoder `log_sigma` $=\log\sigma$, the logarithm of the *standard
 # deviation*.
 #
-# <details><summary>Hint: a question</summary>If log_sigma is one number for all D dimensions, how often does it count in
+# <details><summary>Hint: a question</summary>If log_sigma is one number for all D dimensions, how often does it
+# count in
 # the sum over d?</details>
 
 # %% given="alone"
 def alone(function, *args, **settings):
-    """function(...), with stand-ins for your gaussian_log_likelihood, reparameterize, kl_standard_normal and elbo, so that
-    a slip in one exercise costs no points in another. (No need to read it.)"""
+    """function(...), with stand-ins for your gaussian_log_likelihood, reparameterize, kl_standard_normal and elbo,
+    so that a slip in one exercise costs no points in another. (No need to read it.)"""
     from coursekit.latents import STAND_INS
 
     names = function.__globals__
@@ -1574,14 +1598,16 @@ def gaussian_log_likelihood(x: Tensor, mu: Tensor, log_sigma: Tensor | float) ->
 # %% test="ex7-log-likelihood-test" points=4 exercise_no=7
 with check("Exercise 7: the Gaussian log-likelihood") as expect:
     zeros = torch.zeros(2, 3)
-    expect.close(gaussian_log_likelihood(zeros, zeros, 0.0), [-2.756816, -2.756816], "x = mu = 0, σ = 1, D = 3", rtol=1e-5,
+    near = gaussian_log_likelihood(zeros, zeros, 0.0)
+    expect.close(near, [-2.756816, -2.756816], "x = mu = 0, σ = 1, D = 3", rtol=1e-5,
         likely="each dimension costs ½ log 2π; one number for each example")
     far = gaussian_log_likelihood(zeros, zeros + 2, math.log(2.0))
     expect.close(far, [-6.336257, -6.336257], "x = 0, mu = 2, σ = 2, D = 3", rtol=1e-5,
         likely="-log σ counts D times, and the error is divided by σ² (log_sigma is a log STANDARD DEVIATION)")
     images = torch.zeros(2, 1, 2, 2)
     each = torch.tensor([0.0, 0.1, 0.2, 0.3])
-    expect.close(gaussian_log_likelihood(images, images, each), [-4.275754] * 2, "one log σ for each of 4 pixels", rtol=1e-5,
+    pixels = gaussian_log_likelihood(images, images, each)
+    expect.close(pixels, [-4.275754, -4.275754], "one log σ for each of 4 pixels", rtol=1e-5,
         likely="reshape log_sigma to the shape of one example")
     expect.raises(ValueError, gaussian_log_likelihood, zeros, zeros[0], 0.0, what="x [2, 3], mu [3]")
     expect.why("A density may exceed 1, so its logarithm may be positive: an ELBO of +390 nats is no bug.")
@@ -1594,10 +1620,13 @@ hidden.log_likelihood(gaussian_log_likelihood)
 # %% [markdown]
 # Now the bound itself, with the reconstruction term estimated by $L$ draws ($L=1$ works well in training):
 #
-# $$\widehat{\mathcal F}(\mathbf x)=\frac1L\sum_{l=1}^L\log p(\mathbf x\mid\mathbf z^{(l)})-D_{KL}\big(q(\mathbf z\mid\mathbf
-# x)\,\Vert\,\mathcal N(0,\mathbf I)\big),\qquad\mathbf z^{(l)}=\boldsymbol\mu+e^{\boldsymbol\ell/2}\odot\boldsymbol\epsilon^{(l)}.$$
+# $$\widehat{\mathcal F}(\mathbf x)=\frac1L\sum_{l=1}^L\log p(\mathbf x\mid\mathbf z^{(l)})-D_{KL}\big(q(\mathbf
+# z\mid\mathbf
+# x)\,\Vert\,\mathcal N(0,\mathbf I)\big),\qquad\mathbf
+# z^{(l)}=\boldsymbol\mu+e^{\boldsymbol\ell/2}\odot\boldsymbol\epsilon^{(l)}.$$
 #
-# The mean is over the *log-likelihoods*, not over the reconstructions. You may call your own functions; the checks bring
+# The mean is over the *log-likelihoods*, not over the reconstructions. You may call your own functions; the checks
+# bring
 # stand-ins for them.
 #
 # <details><summary>Hint: a question</summary>For each of the L draws: which four lines lead from mu and logvar to one
@@ -1646,8 +1675,10 @@ hidden.elbo(elbo)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# And the model: a **VAE** holds an encoder with $2m$ outputs (means first), a decoder with $2D$ outputs (means first), and
-# is trained by minimising the mean of $-\widehat{\mathcal F}$. Clamp the decoder's log σ to a range: where data is exactly
+# And the model: a **VAE** holds an encoder with $2m$ outputs (means first), a decoder with $2D$ outputs (means
+# first), and
+# is trained by minimising the mean of $-\widehat{\mathcal F}$. Clamp the decoder's log σ to a range: where data is
+# exactly
 # constant, as in the black margin of a digit, σ would shrink for ever and the ELBO grow without end.
 
 # %% exercise="ex7-vae"
@@ -1717,4 +1748,268 @@ with check("Exercise 7: the VAE") as expect:
 from autograder.checks import autoencoders as hidden
 
 hidden.vae(VAE)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### The map
+#
+# Now it runs on digits. Two latent numbers, so that we can look at all of them; a decoder with a *fixed* σ (a range
+# of zero width, $\log\sigma\in[-1,-1]$), so that the reconstruction term is the squared error of section 2 in nats.
+# The
+# only difference to the autoencoder with two numbers: noise on the code, and its price.
+
+# %% demo=true
+def dense(*widths):
+    """Linear layers with ReLU between them."""
+    layers = []
+    for a, b in zip(widths[:-1], widths[1:], strict=True):
+        layers += [nn.Linear(a, b), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+with lab.seeded("VAE 2"):
+    vae_2 = VAE(dense(784, 256, 64, 4), dense(2, 64, 256, 1568), 2, log_sigma_range=(-1.0, -1.0)).to(lab.device)
+history = train_autoencoder(vae_2, lambda net, batch: net(batch), x_dev,
+    lab.pick(smoke=300, quick=1500, full=20_000), label="VAE, m = 2")
+
+# %% demo=true
+with torch.no_grad():
+    codes_vae, logvar_vae = (t.cpu() for t in vae_2.encode(x_test_dev))
+    draws_z = torch.randn(16, 2, generator=lab.generator("draws"))
+    new_ae = nets[2].decode(draws_z.to(lab.device)).cpu()
+    new_vae = vae_2.decode(draws_z.to(lab.device))[0].cpu()
+fig, axes = figure(2, 2, size=(9.0, 7.6), height_ratios=(1.6, 1))
+for ax, z, name in ((axes[0, 0], codes_2, "autoencoder"), (axes[0, 1], codes_vae, "VAE")):
+    draw_codes(ax, z, y_test, legend=name == "VAE", size=6)
+    ax.plot(*(2 * torch.stack([torch.cos(t := torch.linspace(0, 6.3, 99)), torch.sin(t)])), color="black", linestyle="-")
+    ax.set(title=f"codes of the {name}", xlabel="$z_1$", ylabel="$z_2$")
+for ax, images in ((axes[1, 0], new_ae), (axes[1, 1], new_vae)):
+    image_grid(images.reshape(-1, 28, 28), ncols=8, ax=ax, vmin=0, vmax=1)
+    ax.set_title("decoded draws from N(0, I)")
+show(fig, "Left: a plain autoencoder puts its codes wherever it likes; the black circle holds 86 % of the draws from the "
+    "prior, and what they decode to is a stab in the dark. Right: the VAE fills the circle without holes, and draws "
+    "are digits.")
+print(f"VAE: {-history.last():.1f} nats per digit on the last batch; codes have the standard deviations",
+    ", ".join(f"{float(v):.2f}" for v in codes_vae.std(dim=0)))
+
+# %% [markdown]
+# **Widget 3: walk on the map.** Two sliders move a point in the plane of the codes; on the right is what the decoder
+# makes of it. Walk from the zeros to the ones on both maps. Where does the autoencoder draw things that are no
+# digit? What lies *between* two kinds in the VAE, and why is it blurred?
+
+# %% demo=true
+with torch.no_grad():
+    grid_maps = {
+        "VAE": manifold(lambda z: vae_2.decode(z.to(lab.device))[0], 16, 2.4),
+        "autoencoder": manifold(lambda z: nets[2].decode(z.to(lab.device)), 16, float(codes_2.abs().max())),
+    }
+
+
+def walk(fig, which, z1, z2):
+    codes, reach = (codes_vae, 2.4) if which == "VAE" else (codes_2, float(codes_2.abs().max()))
+    place = torch.tensor([[z1, z2]]) * reach
+    with torch.no_grad():
+        z = place.to(lab.device)
+        image = (vae_2.decode(z)[0] if which == "VAE" else nets[2].decode(z)).reshape(28, 28).cpu()
+    left, middle, right = fig.subplots(1, 3)
+    left.imshow(grid_maps[which], cmap="gray", extent=(-reach, reach, -reach, reach))
+    draw_codes(middle, codes[:800], y_test[:800], size=5)
+    for ax, title in ((left, "decoded images"), (middle, "codes of test digits")):
+        ax.plot(*place[0], marker="P", markersize=13, color=COLOR["vermillion"], markeredgecolor="white")
+        ax.set(title=title, xlim=(-reach, reach), ylim=(-reach, reach), xlabel="$z_1$", aspect="equal")
+        ax.grid(False)
+    right.imshow(image, cmap="gray", vmin=0, vmax=1)
+    right.set(title=f"decoded: ({float(place[0, 0]):.2f}, {float(place[0, 1]):.2f})", xticks=[], yticks=[])
+    right.grid(False)
+
+
+explore(walk, "The map of decoded images, the codes of real digits in the same plane, and the decoded image at the cross.",
+    size=(10.0, 3.6), which=Choice(["VAE", "autoencoder"], label="model"),
+    z1=Slider(-1.0, 1.0, 0.3, 0.02, "z₁ (share of the map)"), z2=Slider(-1.0, 1.0, -0.2, 0.02, "z₂"))
+
+# %% [markdown]
+# ### Experiment X2: variance digits, three autoencoders
+#
+# **8 points** (AE 2, DAE 3, VAE 3). Back to the data that fools squared errors, with new noise at every step and ten
+# latent numbers for each model: a plain **AE**, the gated **DAE** at $\sigma=0.2$, and a **VAE** with learned
+# variances, $\mathbf z\sim\mathcal N(0,\mathbf I)$, $\mathbf x\sim\mathcal
+# N(\boldsymbol\mu(\mathbf z),\operatorname{diag}\boldsymbol\sigma^2(\mathbf z))$. (A covariance holds *squares* of
+# standard
+# deviations; some texts forget that.) Which of the three will see the digits?
+#
+# One kindness in the encoder: it gets $\mathbf x$ and $|\mathbf x|$. The information is in magnitudes, and
+# $|x|=\operatorname{relu}(x)+\operatorname{relu}(-x)$ is one layer's work, so it gives nothing away but saves time.
+
+# %% given="variance-models"
+class MagnitudeEncoder(nn.Module):
+    """[B, 784] -> [B, width] through two convolutions on the channels (x, |x|)."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(2, 16, 5, stride=2, padding=2), nn.ReLU(), nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU(),
+            nn.Flatten(), nn.Linear(1568, 128), nn.ReLU(), nn.Linear(128, width),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        images = x.reshape(-1, 1, 28, 28)
+        return self.layers(torch.cat([images, images.abs()], dim=1))
+
+
+def variance_decoder(width: int) -> nn.Module:
+    return nn.Sequential(nn.Linear(10, 128), nn.ReLU(), nn.Linear(128, 256), nn.ReLU(), nn.Linear(256, width))
+
+
+class PlainAE(nn.Module):
+    def __init__(self, encoder: nn.Module, decoder: nn.Module):
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        z = self.encoder(x)
+        return self.decoder(z), z
+
+
+def train_on_variance(net: nn.Module, loss_of: Callable, draw: Callable, masks: Tensor, steps: int, label: str = ""):
+    """Adam 3e-3 with batches of 64 masks, 50 steps of warm-up, linear to 0 over the last 40 %.
+
+    draw(masks) gives fresh variance digits; loss_of(net, x, i) the loss of step i.
+    """
+    optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
+    rate = lambda i: min(1.0, (i + 1) / 50, (steps - i) / (0.4 * steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+    generator = torch.Generator().manual_seed(0)
+
+    def step(i):
+        loss = loss_of(net, draw(masks[torch.randint(len(masks), (64,), generator=generator).to(masks.device)]), i)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        return loss.detach()
+
+    return train(step, steps, label=label)
+
+# %% [markdown]
+# Five yardsticks first, all of them closed formulas. *AE*: predicting 0 costs $\sum_da_d$. *DAE*: doing nothing costs
+# $D\sigma^2$, the best fixed gain less, and an oracle that knows each mask the least. *VAE*: the best single normal
+# distribution for all images, and the oracle that knows each mask (with the same floor $\sigma\ge e^{-2}$). The
+# **gap closed** is where a model stands between the last two: 0 means that it makes no use of the shape, 1 that it
+# knows the mask.
+
+# %% given="yardsticks"
+def nats_of_sigmas(power: Tensor, sigma: Tensor) -> Tensor:
+    """Mean log-likelihood, summed over pixels, of pixels with mean 0 and mean square `power` under N(0, sigma²)."""
+    return (-0.5 * math.log(2 * math.pi) - sigma.log() - power / (2 * sigma**2)).sum(dim=-1)
+
+
+def yardsticks_of(masks: Tensor, sigma: float = 0.2) -> dict[str, float]:
+    power = masks.double().pow(2)  # [N, D]
+    mean, floor = power.mean(dim=0), math.exp(-2.0)
+    gains = lambda p: p * sigma**2 / (p + sigma**2)
+    return {
+        "zero": float(mean.sum()),
+        "identity": masks.shape[1] * sigma**2,
+        "fixed": float(gains(mean).sum()),
+        "oracle": float(gains(power).sum(dim=1).mean()),
+        "diagonal": float(nats_of_sigmas(mean, mean.sqrt().clamp(min=floor))),
+        "mask known": float(nats_of_sigmas(power, power.sqrt().clamp(min=floor)).mean()),
+    }
+
+# %% demo=true
+yard = yardsticks_of(x_test)
+for name, value in yard.items():
+    print(f"{name:>10}: {value:6.2f}")
+assert abs(yard["fixed"] - float(fixed_gain_loss(x_test.double(), 0.2))) < 1e-6
+assert abs(yard["oracle"] - float(oracle_loss(x_test.double(), 0.2))) < 1e-6
+
+# %% demo=true
+def vae_loss(net, x, i, ramp=300):
+    """Minus the bound; the price of the code grows from 0 to 1 over the first steps (for training only)."""
+    parts = elbo(x, net.encode, net.decode)
+    return -(parts["rec"] - min(1.0, (i + 1) / ramp) * parts["kl"]).mean()
+
+
+losses_x2 = {
+    "AE": lambda net, x, i: reconstruction_loss(x, net(x)[0]),
+    "DAE": lambda net, x, i: dae_loss(lambda noisy: net(noisy)[0], x, 0.2),
+    "VAE": lambda net, x, i: vae_loss(net, x, i, lab.pick(smoke=100, quick=300)),
+}
+steps_x2 = {
+    "AE": lab.pick(smoke=150, quick=300, full=10_000),
+    "DAE": lab.pick(smoke=300, quick=800, full=10_000),
+    "VAE": lab.pick(smoke=250, quick=1000, full=10_000),
+}
+with lab.seeded("X2"):
+    models = {
+        "AE": PlainAE(MagnitudeEncoder(10), variance_decoder(784)),
+        "DAE": GatedDAE(MagnitudeEncoder(10), variance_decoder(784)),
+        "VAE": VAE(MagnitudeEncoder(20), variance_decoder(1568), 10),
+    }
+    for name, net in models.items():
+        train_on_variance(net.to(lab.device), losses_x2[name], variance_digits, x_dev, steps_x2[name], label=name)
+
+# %% demo=true
+with lab.seeded("X2 test"), torch.no_grad():
+    clean, clean_train = variance_digits(x_test_dev), variance_digits(x_dev[:5000])
+    mse_zero = float(reconstruction_loss(clean, models["AE"](clean)[0])) / yard["zero"]
+    dae = float(dae_loss(lambda noisy: models["DAE"](noisy)[0], clean, 0.2))
+    bound = elbo(clean, models["VAE"].encode, models["VAE"].decode, n_samples=4)
+    codes_x2 = {name: (net.encode(clean)[0] if name == "VAE" else net(clean)[1]).cpu() for name, net in models.items()}
+    codes_of_train = {
+        name: (net.encode(clean_train)[0] if name == "VAE" else net(clean_train)[1]).cpu() for name, net in models.items()
+    }
+gap_dae = (yard["fixed"] - dae) / (yard["fixed"] - yard["oracle"])
+nats = float(bound["elbo"].mean())
+gap_vae = (nats - yard["diagonal"]) / (yard["mask known"] - yard["diagonal"])
+probe_x2 = {
+    name: neighbour_accuracy(codes_of_train[name], y_train[:5000], codes_x2[name], y_test) for name in models
+}
+print(f"AE : error {mse_zero:.3f} times that of predicting 0; neighbours tell the digit with {probe_x2['AE']:.2f}")
+print(f"DAE: error {dae:.2f}, gap closed {gap_dae:.2f}; neighbours {probe_x2['DAE']:.2f}")
+print(f"VAE: ELBO {nats:.1f} nats (KL {float(bound['kl'].mean()):.1f}), gap closed {gap_vae:.2f}; "
+    f"neighbours {probe_x2['VAE']:.2f}")
+
+# %% demo=true
+with check("Experiment X2: three autoencoders on variance digits") as expect:
+    floor_dae, floor_vae = lab.pick(smoke=(0.10, 0.05), quick=(0.50, 0.40))
+    expect.true(mse_zero >= 0.90 and probe_x2["AE"] <= 0.25, "the plain autoencoder should have failed, but did not",
+        likely="is the noise of variance_digits fresh at every call?")
+    expect.true(gap_dae >= floor_dae, f"the DAE closes {gap_dae:.2f} of its gap, expected {floor_dae}",
+        likely="noisy input, clean target; the gate multiplies the noisy input")
+    expect.true(gap_vae >= floor_vae, f"the VAE closes {gap_vae:.2f} of its gap, expected {floor_vae}",
+        likely="sums over pixels and over latents, log_sigma as log standard deviation, a fresh draw for each example")
+    expect.why("Same data, same ten numbers. What a model can see is decided by its loss.")
+
+# %% test="exX2-ae-test" points=2
+with check("Experiment X2: the plain autoencoder") as expect:
+    expect.finite(reconstruction_loss(torch.zeros(2, 3), torch.ones(2, 3)), "a loss")
+    expect.finite(variance_digits(torch.ones(2, 3)), "variance digits")
+    expect.why("Graded by a short run on variance digits with your loss: it must fail to see them, as theory says.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.experiment_ae(reconstruction_loss, variance_digits, PlainAE, MagnitudeEncoder, variance_decoder)
+### END HIDDEN TESTS
+
+# %% test="exX2-dae-test" points=3
+with check("Experiment X2: the denoising autoencoder") as expect:
+    expect.finite(dae_loss(lambda x: x, torch.zeros(2, 3), 0.2), "a loss")
+    expect.finite(GatedDAE(nn.Linear(3, 2), nn.Linear(2, 3))(torch.ones(2, 3))[0], "a denoised row")
+    expect.why("Graded by a short run on variance digits with your loss, your data and your gated denoiser.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.experiment_dae(dae_loss, variance_digits, GatedDAE, MagnitudeEncoder, variance_decoder)
+### END HIDDEN TESTS
+
+# %% test="exX2-vae-test" points=3
+with check("Experiment X2: the variational autoencoder") as expect:
+    model = VAE(nn.Linear(3, 4), nn.Linear(2, 6), 2)
+    expect.finite(elbo(torch.ones(2, 3), model.encode, model.decode)["elbo"], "a bound")
+    expect.why("Graded by a short run on variance digits with your VAE, your bound and all that they are made of.")
+### BEGIN HIDDEN TESTS
+from autograder.checks import autoencoders as hidden
+
+hidden.experiment_vae(VAE, elbo, variance_digits, MagnitudeEncoder, variance_decoder)
 ### END HIDDEN TESTS

@@ -2,8 +2,10 @@
 
 from autograder.checks.autoencoders.bottleneck import bottleneck_forward, bottleneck_parts, reconstruction_loss, tied
 from autograder.checks.autoencoders.denoising import corrupt, dae_loss, denoiser, score
+from autograder.checks.autoencoders.elbo import elbo, log_likelihood, vae
 from autograder.checks.autoencoders.mixtures import e_step, free_energy, log_lik, m_step
 from autograder.checks.autoencoders.pca import pca_codes, pca_fit
+from autograder.checks.autoencoders.sampling import kl_diag, kl_standard, reparameterize
 from autograder.checks.autoencoders.variance import gated_dae, variance_digits, wiener_gain, yardsticks
 
 __all__ = [
@@ -13,15 +15,21 @@ __all__ = [
     "dae_loss",
     "denoiser",
     "e_step",
+    "elbo",
     "free_energy",
     "gated_dae",
+    "kl_diag",
+    "kl_standard",
     "log_lik",
+    "log_likelihood",
     "m_step",
     "pca_codes",
     "pca_fit",
     "reconstruction_loss",
+    "reparameterize",
     "score",
     "tied",
+    "vae",
     "variance_digits",
     "wiener_gain",
     "yardsticks",

@@ -1,6 +1,6 @@
 """Known wrong answers of chapter 08, autoencoders, each with what its author needs to hear."""
 
-from autograder.misconceptions.autoencoders import bottleneck, denoising, mixtures, pca, variance
+from autograder.misconceptions.autoencoders import bottleneck, denoising, elbo, mixtures, pca, sampling, variance
 
 MISCONCEPTIONS = [
     wrong
@@ -10,6 +10,8 @@ MISCONCEPTIONS = [
         denoising,
         variance,
         mixtures,
+        sampling,
+        elbo,
     )
     for wrong in module.MISCONCEPTIONS
 ]

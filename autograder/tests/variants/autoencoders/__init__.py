@@ -1,6 +1,6 @@
 """Differently written right answers of chapter 08: the tests must accept every one of them."""
 
-from autograder.tests.variants.autoencoders import bottleneck, denoising, mixtures, pca, variance
+from autograder.tests.variants.autoencoders import bottleneck, denoising, elbo, mixtures, pca, sampling, variance
 
 VARIANTS = [
     right
@@ -10,6 +10,8 @@ VARIANTS = [
         denoising,
         variance,
         mixtures,
+        sampling,
+        elbo,
     )
     for right in module.VARIANTS
 ]
