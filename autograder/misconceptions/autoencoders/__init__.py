@@ -1,6 +1,17 @@
 """Known wrong answers of chapter 08, autoencoders, each with what its author needs to hear."""
 
-from autograder.misconceptions.autoencoders import bottleneck, denoising, elbo, mixtures, pca, sampling, variance
+from autograder.misconceptions.autoencoders import (
+    bottleneck,
+    denoising,
+    elbo,
+    experiments,
+    ladder,
+    mixtures,
+    pca,
+    questions,
+    sampling,
+    variance,
+)
 
 MISCONCEPTIONS = [
     wrong
@@ -12,6 +23,9 @@ MISCONCEPTIONS = [
         mixtures,
         sampling,
         elbo,
+        ladder,
+        experiments,
+        questions,
     )
     for wrong in module.MISCONCEPTIONS
 ]

@@ -1,6 +1,16 @@
 """Differently written right answers of chapter 08: the tests must accept every one of them."""
 
-from autograder.tests.variants.autoencoders import bottleneck, denoising, elbo, mixtures, pca, sampling, variance
+from autograder.tests.variants.autoencoders import (
+    bottleneck,
+    denoising,
+    elbo,
+    ladder,
+    mixtures,
+    pca,
+    questions,
+    sampling,
+    variance,
+)
 
 VARIANTS = [
     right
@@ -12,6 +22,8 @@ VARIANTS = [
         mixtures,
         sampling,
         elbo,
+        ladder,
+        questions,
     )
     for right in module.VARIANTS
 ]
