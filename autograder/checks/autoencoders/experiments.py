@@ -238,6 +238,6 @@ def experiment_vae(VAE, elbo, variance_digits):
         hint = "sums over pixels and latents, a fresh draw for each example, log σ within its range: see 6 and 7"
         expect.true(gap is not None, "the training diverges, or shapes or range of the decoder are wrong", likely=hint)
         # right, over 6 seeds: 0.116 to 0.180; one noise value for an image -0.12 to 0.04, one draw for the batch
-        # -0.02 to 0.01, draw detached and likelihood averaged over the pixels -0.02, log sigma as log variance -0.7, mean
-        # decoded instead of a draw -0.8, KL added: diverges
+        # -0.02 to 0.01, draw detached -0.02, likelihood averaged over the pixels -0.02, log sigma as log variance
+        # -0.7, mean decoded instead of a draw -0.8, KL added: diverges
         expect.true(gap >= 0.08, f"the ELBO closes {gap:.2f} of the gap from one normal to the oracle", likely=hint)
