@@ -44,8 +44,8 @@ lab = setup("08_autoencoders")
 x_first = torch.from_numpy(mnist().x_train.reshape(-1, 784)).float() / 255
 with lab.seeded("first map"):
     decode_first = first_map(x_first, steps=lab.pick(smoke=100, quick=800))
-fig, ax = figure(size=(6.2, 6.2))
-ax.imshow(manifold(decode_first, 16), cmap="gray", extent=(-2.4, 2.4, -2.4, 2.4))
+fig, ax = figure(size=(4.9, 4.9))
+ax.imshow(manifold(decode_first, 13), cmap="gray", extent=(-2.4, 2.4, -2.4, 2.4))
 ax.set(title="decoded images over a plane of two latent numbers", xlabel="$z_1$", ylabel="$z_2$")
 ax.grid(False)
 show(fig, "Every place in this plane decodes to a digit, and neighbours look alike. Nobody told the network that there "
@@ -567,10 +567,10 @@ show(fig, "Ten test digits and what is left of them: PCA with ten numbers leaves
 with torch.no_grad():
     codes_2, codes_10 = (nets[m].encode(x_test_dev).cpu() for m in (2, 10))
     train_codes = {m: nets[m].encode(x_dev[:5000]).cpu() for m in (2, 10)}
-count = lab.pick(smoke=300, quick=1000)
+count = lab.pick(smoke=300, quick=800)
 flat_10 = tsne(codes_10[:count], steps=lab.pick(smoke=100, quick=400))
 fig, (left, right) = figure(1, 2, size=(9.6, 4.2))
-draw_codes(left, codes_2, y_test)
+draw_codes(left, codes_2[:1000], y_test[:1000])
 draw_codes(right, flat_10, y_test[:count], legend=True)
 left.set(title="codes of two numbers", xlabel="$z_1$", ylabel="$z_2$")
 right.set(title="codes of ten numbers, by t-SNE", xticks=[], yticks=[])
@@ -706,9 +706,8 @@ hidden.dae_loss(dae_loss)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Now the formula itself, on data whose density we know: a mixture $\sum_kw_k\mathcal N(\boldsymbol\mu_k,
-# s^2\mathbf I)$. Adding noise adds variances, so the corrupted data is $p_\sigma=\sum_kw_k\mathcal
-# N(\boldsymbol\mu_k,
+# Now the formula itself, on data whose density we know: a mixture $\sum_kw_k\mathcal N(\boldsymbol\mu_k, s^2\mathbf
+# I)$. Adding noise adds variances, so the corrupted data is $p_\sigma=\sum_kw_k\mathcal N(\boldsymbol\mu_k,
 # (s^2+\sigma^2)\mathbf I)$, and with the responsibilities of the components,
 #
 # $$r_k=\operatorname{softmax}_k\Big[\log w_k
@@ -762,11 +761,10 @@ hidden.score(noisy_mixture_score)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# And the denoiser, $d(\tilde{\mathbf x})=\tilde{\mathbf x}+\sigma^2\nabla\log p_\sigma(\tilde{\mathbf x})$. For this
-# mixture the formula can be turned into
-# $d=\sum_kr_k\,\dfrac{s^2\tilde{\mathbf x}+\sigma^2\boldsymbol\mu_k}{s^2+\sigma^2}$: shrink towards the means of the
-# likely components, the more the larger the noise. Either form is fine; write down what you need of the score
-# again rather than calling it.
+# And the denoiser, $d(\tilde{\mathbf x})=\tilde{\mathbf x}+\sigma^2\nabla\log p_\sigma(\tilde{\mathbf x})$. For
+# this mixture the formula can be turned into $d=\sum_kr_k\,\dfrac{s^2\tilde{\mathbf
+# x}+\sigma^2\boldsymbol\mu_k}{s^2+\sigma^2}$: shrink towards the means of the likely components, the more the
+# larger the noise. Either form is fine; write down what you need of the score again rather than calling it.
 
 # %% exercise="ex3-denoiser"
 def optimal_denoiser(xt: Tensor, w: Tensor, mu: Tensor, s2: float, sigma: float) -> Tensor:
@@ -823,7 +821,7 @@ def field_step(i):
 
 
 train(field_step, lab.pick(smoke=200, quick=2000), label="denoiser")
-grid = torch.cartesian_prod(torch.linspace(-1.8, 1.8, 19), torch.linspace(-0.7, 2.2, 16))
+grid = torch.cartesian_prod(torch.linspace(-1.8, 1.8, 15), torch.linspace(-0.7, 2.2, 12))
 with torch.no_grad():
     arrows = field_net(grid) - grid
 t = torch.linspace(-1.3, 1.3, 100)
@@ -853,7 +851,7 @@ def draw_field(fig, sigma, s2):
     logs = shares.log() - (fine[:, None] - peaks).pow(2).sum(dim=2) / (2 * variance) - math.log(2 * math.pi * variance)
     height = torch.logsumexp(logs, dim=1).reshape(90, 90).T
     ax.contourf(axis, axis, height.clamp(min=float(height.max()) - 12), levels=14, cmap="cividis", alpha=0.6)
-    coarse = torch.cartesian_prod(torch.linspace(-2.8, 2.8, 15), torch.linspace(-2.8, 2.8, 15))
+    coarse = torch.cartesian_prod(torch.linspace(-2.8, 2.8, 13), torch.linspace(-2.8, 2.8, 13))
     if s2 + sigma**2 > 0:
         step = optimal_denoiser(coarse, shares, peaks, s2, sigma) - coarse
         ax.quiver(*coarse.T, *step.T, angles="xy", scale_units="xy", scale=1.0, width=0.003)
@@ -1100,15 +1098,15 @@ show(fig, "Generative models by what they do with the density: write it down exa
 # would take mean and deviation of its own points. If we knew $\theta$, Bayes' rule would tell how likely each $z_i$
 # is. **Expectation maximisation** (Dempster, Laird and Rubin 1977) goes back and forth:
 #
-# - *E-step*: $r_{ik}=p(z_i=k\mid x_i,\theta)\propto w_k\,\mathcal N(x_i\mid\mu_k,\sigma_k^2)$,
-# the *responsibilities*;
+# - *E-step*: $r_{ik}=p(z_i=k\mid x_i,\theta)\propto w_k\,\mathcal N(x_i\mid\mu_k,\sigma_k^2)$, the
+#   *responsibilities*;
 # - *M-step*: with $N_k=\sum_ir_{ik}$ set $w_k=\frac{N_k}N$, $\mu_k=\frac1{N_k}\sum_ir_{ik}x_i$,
 #   $\sigma_k^2=\frac1{N_k}\sum_ir_{ik}(x_i-\mu_k)^2$ with the *new* mean.
 
 # %% [markdown]
 # **Exercise 5 · 12 points · ★★☆ · 50 min.** Four short functions. Here `sd` is a standard deviation, and logarithms
-# keep far-away points finite:
-# $\log\mathcal N(x\mid\mu,\sigma^2)=-\tfrac12\log2\pi-\log\sigma-\frac{(x-\mu)^2}{2\sigma^2}$.
+# keep far-away points finite: $\log\mathcal
+# N(x\mid\mu,\sigma^2)=-\tfrac12\log2\pi-\log\sigma-\frac{(x-\mu)^2}{2\sigma^2}$.
 #
 # <details><summary>Hint: a question</summary>All of r_ik = softmax over k of what? Which axis is k, if
 # <code>x[:, None] - mu</code> has shape [N, K]?</details>
@@ -1217,11 +1215,11 @@ hidden.log_lik(log_lik)
 # $$\mathcal F(q,\theta)=\sum_{ik}q_{ik}\big[\log w_k+\log\mathcal N(x_i\mid\mu_k,\sigma_k^2)-\log q_{ik}\big]
 # =\log p(X\mid\theta)-\sum_iD_{KL}\big(q_i\,\Vert\,p(z_i\mid x_i,\theta)\big).$$
 #
-# (Split the joint, $p(x_i,z_i)=p(z_i\mid x_i)\,p(x_i)$, to see the second form; $0\log0=0$.) A KL divergence is never
-# negative, so $\mathcal F$ is a *lower bound* of the log-likelihood, tight where $q$ is the posterior. EM climbs
-# $\mathcal F$ in turns (Neal and Hinton 1998): the E-step raises it in $q$ until it touches the likelihood, the
-# M-step
-# raises it in $\theta$. So the likelihood *never falls*. It ends in a local maximum, which one depends on the start.
+# (Split the joint, $p(x_i,z_i)=p(z_i\mid x_i)\,p(x_i)$, to see the second form; $0\log0=0$.) A KL divergence is
+# never negative, so $\mathcal F$ is a *lower bound* of the log-likelihood, tight where $q$ is the posterior. EM
+# climbs $\mathcal F$ in turns (Neal and Hinton 1998): the E-step raises it in $q$ until it touches the likelihood,
+# the M-step raises it in $\theta$. So the likelihood *never falls*. It ends in a local maximum, which one depends
+# on the start.
 
 # %% exercise="ex5-free-energy"
 def free_energy(x: Tensor, q: Tensor, w: Tensor, mu: Tensor, sd: Tensor) -> Tensor:
@@ -1297,13 +1295,12 @@ show(fig, "EM on 500 points from two normal distributions, started in the middle
 #
 # $$\log p(\mathbf X\mid\theta)=\sum_i\log\int p(\mathbf x_i\mid\mathbf z_i,\theta)\,p(\mathbf z_i)\,d\mathbf z_i$$
 #
-# is an integral through a network, and nobody can do it for more than a few dimensions; so the posterior
-# $p(\mathbf z\mid\mathbf x)=p(\mathbf x\mid\mathbf z)p(\mathbf z)/p(\mathbf x)$ is out of reach too, and with it the
-# E-step. The way out: choose $q$ from a simple family, $q(\mathbf z_i)=\mathcal N(\mu_{z_i},\sigma_{z_i}^2)$, and
-# raise
+# is an integral through a network, and nobody can do it for more than a few dimensions; so the posterior $p(\mathbf
+# z\mid\mathbf x)=p(\mathbf x\mid\mathbf z)p(\mathbf z)/p(\mathbf x)$ is out of reach too, and with it the E-step.
+# The way out: choose $q$ from a simple family, $q(\mathbf z_i)=\mathcal N(\mu_{z_i},\sigma_{z_i}^2)$, and raise
 # $\mathcal F$ as far as it goes. Raising it in $q$ *is* lowering $D_{KL}(q\Vert p(\mathbf z\mid\mathbf x))$: an
-# approximate E-step. That is the **variational approximation**; with one pair of numbers per example Lappalainen and
-# Honkela (2000) trained the first such models.
+# approximate E-step. That is the **variational approximation**; with one pair of numbers per example Lappalainen
+# and Honkela (2000) trained the first such models.
 
 # %% [markdown]
 # **Widget 2: the posterior of a toy decoder**, $x=g(z)+\varepsilon$ with $g(z)=z+a\sin2z$. With one dimension every
@@ -1380,10 +1377,9 @@ explore(toy_posterior, "A decoder that folds the line: left the density of the d
 # z=\boldsymbol\mu+e^{\boldsymbol\ell/2}\odot\boldsymbol\epsilon .$$
 #
 # Given $\epsilon$, $\mathbf z$ is an ordinary function of $\boldsymbol\mu$ and $\boldsymbol\ell$: $\partial
-# z/\partial\mu=1$,
-# $\partial z/\partial\ell=\frac12e^{\ell/2}\epsilon$. (For a full covariance take $\boldsymbol\mu+\mathbf
-# L\boldsymbol\epsilon$
-# with $\mathbf L\mathbf L^\top=\boldsymbol\Sigma$: Cholesky's factor or any other such $\mathbf L$.)
+# z/\partial\mu=1$, $\partial z/\partial\ell=\frac12e^{\ell/2}\epsilon$. (For a full covariance take
+# $\boldsymbol\mu+\mathbf L\boldsymbol\epsilon$ with $\mathbf L\mathbf L^\top=\boldsymbol\Sigma$: Cholesky's factor
+# or any other such $\mathbf L$.)
 
 # %% demo=true
 def draw_path(ax, boxes, arrows, title):
@@ -1483,8 +1479,7 @@ hidden.kl_standard(kl_standard_normal)
 # $$\frac12\sum_k\Big[\ell^p_k-\ell^q_k+\dfrac{e^{\ell^q_k}+(\mu^q_k-\mu^p_k)^2}{e^{\ell^p_k}}-1\Big].$$
 #
 # It is not symmetric: $D_{KL}(q\Vert p)$ punishes $q$ for being where $p$ is not. That is why a Gaussian $q$ fitted
-# to a
-# posterior with three modes sits in one of them.
+# to a posterior with three modes sits in one of them.
 
 # %% exercise="ex6-kl-diag"
 def kl_diag_gaussians(mu_q: Tensor, logvar_q: Tensor, mu_p: Tensor, logvar_p: Tensor) -> Tensor:
@@ -1518,8 +1513,7 @@ hidden.kl_diag(kl_diag_gaussians)
 # ## 7 The variational autoencoder
 #
 # Put it together. For one example, with $q(\mathbf z\mid\mathbf x)$ from the encoder and $p(\mathbf x\mid\mathbf
-# z)$ from
-# the decoder, *Jensen's inequality* moves the logarithm under the mean:
+# z)$ from the decoder, *Jensen's inequality* moves the logarithm under the mean:
 #
 # $$\log p(\mathbf x)=\log\int q\;\frac{p(\mathbf x\mid\mathbf z)\,p(\mathbf z)}{q}\,d\mathbf z
 # \;\ge\;\int q\,\log\frac{p(\mathbf x\mid\mathbf z)\,p(\mathbf z)}{q}\,d\mathbf z
@@ -1534,17 +1528,13 @@ hidden.kl_diag(kl_diag_gaussians)
 
 # %% [markdown]
 # So the ELBO has *two forms*, both of them $\mathcal F$ of section 5: log-likelihood minus KL to the **posterior**,
-# and
-# reconstruction minus KL to the **prior**. The first says what it is good for, the second can be computed. One
-# reads now
-# and then that nothing forces $q$ towards the posterior. For a fixed decoder that is wrong: its log-likelihood does
-# not
-# depend on $q$, so every nat by which the encoder raises the ELBO *is* a nat less between $q$ and the posterior. What
-# remains is the limit of the Gaussian family and of one shared encoder.
+# and reconstruction minus KL to the **prior**. The first says what it is good for, the second can be computed. One
+# reads now and then that nothing forces $q$ towards the posterior. For a fixed decoder that is wrong: its
+# log-likelihood does not depend on $q$, so every nat by which the encoder raises the ELBO *is* a nat less between
+# $q$ and the posterior. What remains is the limit of the Gaussian family and of one shared encoder.
 #
 # The KL to the prior keeps codes near $\mathcal N(0,\mathbf I)$, without holes: there one can draw, and walk. The
-# other
-# term, for a Gaussian decoder with mean $\boldsymbol\mu$ and standard deviations $\boldsymbol\sigma$, is
+# other term, for a Gaussian decoder with mean $\boldsymbol\mu$ and standard deviations $\boldsymbol\sigma$, is
 #
 # $$\log\mathcal N(\mathbf x\mid\boldsymbol\mu,\operatorname{diag}\boldsymbol\sigma^2)=-\tfrac
 # D2\log2\pi-\sum_d\log\sigma_d
@@ -1628,8 +1618,7 @@ hidden.log_likelihood(gaussian_log_likelihood)
 # z^{(l)}=\boldsymbol\mu+e^{\boldsymbol\ell/2}\odot\boldsymbol\epsilon^{(l)}.$$
 #
 # The mean is over the *log-likelihoods*, not over the reconstructions. You may call your own functions; the checks
-# bring
-# stand-ins for them.
+# bring stand-ins for them.
 #
 # <details><summary>Hint: a question</summary>For each of the L draws: which four lines lead from mu and logvar to one
 # log-likelihood per example? What is computed once?</details>
@@ -1678,10 +1667,9 @@ hidden.elbo(elbo)
 
 # %% [markdown]
 # And the model: a **VAE** holds an encoder with $2m$ outputs (means first), a decoder with $2D$ outputs (means
-# first), and
-# is trained by minimising the mean of $-\widehat{\mathcal F}$. Clamp the decoder's log σ to a range: where data is
-# exactly
-# constant, as in the black margin of a digit, σ would shrink for ever and the ELBO grow without end.
+# first), and is trained by minimising the mean of $-\widehat{\mathcal F}$. Clamp the decoder's log σ to a range:
+# where data is exactly constant, as in the black margin of a digit, σ would shrink for ever and the ELBO grow
+# without end.
 
 # %% exercise="ex7-vae"
 class VAE(nn.Module):
@@ -1757,8 +1745,7 @@ hidden.vae(VAE)
 #
 # Now it runs on digits. Two latent numbers, so that we can look at all of them; a decoder with a *fixed* σ (a range
 # of zero width, $\log\sigma\in[-1,-1]$), so that the reconstruction term is the squared error of section 2 in nats.
-# The
-# only difference to the autoencoder with two numbers: noise on the code, and its price.
+# The only difference to the autoencoder with two numbers: noise on the code, and its price.
 
 # %% demo=true
 def dense(*widths):
@@ -1783,7 +1770,7 @@ with torch.no_grad():
 turn = torch.linspace(0, 2 * math.pi, 100)
 fig, axes = figure(2, 2, size=(9.0, 6.4), height_ratios=(2, 1))
 for ax, z, name in ((axes[0, 0], codes_2, "autoencoder"), (axes[0, 1], codes_vae, "VAE")):
-    draw_codes(ax, z, y_test, legend=name == "VAE", size=6)
+    draw_codes(ax, z[:1000], y_test[:1000], legend=name == "VAE", size=6)
     ax.plot(2 * torch.cos(turn), 2 * torch.sin(turn), color="black", linestyle="-")
     ax.set(title=f"codes of the {name}", xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
 for ax, images in ((axes[1, 0], new_ae), (axes[1, 1], new_vae)):
@@ -1816,7 +1803,7 @@ def walk(fig, which, z1, z2):
         image = (vae_2.decode(z)[0] if which == "VAE" else nets[2].decode(z)).reshape(28, 28).cpu()
     left, middle, right = fig.subplots(1, 3)
     left.imshow(grid_maps[which], cmap="gray", extent=(-reach, reach, -reach, reach))
-    draw_codes(middle, codes[:800], y_test[:800], size=5)
+    draw_codes(middle, codes[:500], y_test[:500], size=5)
     for ax, title in ((left, "decoded images"), (middle, "codes of test digits")):
         ax.plot(*place[0], marker="P", markersize=13, color=COLOR["vermillion"], markeredgecolor="white")
         ax.set(title=title, xlim=(-reach, reach), ylim=(-reach, reach), xlabel="$z_1$", aspect="equal")
@@ -1827,18 +1814,17 @@ def walk(fig, which, z1, z2):
 
 
 explore(walk, "The map of decoded images, the codes of real digits in the same plane, and the decoded image at the "
-    "cross.", size=(10.0, 4.2), which=Choice(["VAE", "autoencoder"], label="model"),
+    "cross.", size=(9.0, 3.6), which=Choice(["VAE", "autoencoder"], label="model"),
     z1=Slider(-1.0, 1.0, 0.3, 0.02, "z₁ (share of the map)"), z2=Slider(-1.0, 1.0, -0.2, 0.02, "z₂"))
 
 # %% [markdown]
 # ### Experiment X2: variance digits, three autoencoders
 #
-# **8 points** (AE 2, DAE 3, VAE 3). Back to the data that fools squared errors, with new noise at every step and ten
-# latent numbers for each model: a plain **AE**, the gated **DAE** at $\sigma=0.2$, and a **VAE** with learned
-# variances, $\mathbf z\sim\mathcal N(0,\mathbf I)$, $\mathbf x\sim\mathcal
-# N(\boldsymbol\mu(\mathbf z),\operatorname{diag}\boldsymbol\sigma^2(\mathbf z))$. (A covariance holds *squares* of
-# standard
-# deviations; some texts forget that.) Which of the three will see the digits?
+# **8 points** (AE 2, DAE 3, VAE 3). Back to the data that fools squared errors, with new noise at every step and
+# ten latent numbers for each model: a plain **AE**, the gated **DAE** at $\sigma=0.2$, and a **VAE** with learned
+# variances, $\mathbf z\sim\mathcal N(0,\mathbf I)$, $\mathbf x\sim\mathcal N(\boldsymbol\mu(\mathbf
+# z),\operatorname{diag}\boldsymbol\sigma^2(\mathbf z))$. (A covariance holds *squares* of standard deviations; some
+# texts forget that.) Which of the three will see the digits?
 #
 # One kindness in the encoder: it gets $\mathbf x$ and $|\mathbf x|$. The information is in magnitudes, and
 # $|x|=\operatorname{relu}(x)+\operatorname{relu}(-x)$ is one layer's work, so it gives nothing away but saves time.
@@ -2034,8 +2020,8 @@ show(fig, "What they saw. The decoded mean is empty, as it should be: every pixe
     "decoded standard deviation, and in the gain by which the denoiser decides what to let through.")
 
 # %% demo=true
-count = lab.pick(smoke=300, quick=800)
-fig, axes = figure(1, 3, size=(10.0, 3.4))
+count = lab.pick(smoke=300, quick=600)
+fig, axes = figure(1, 3, size=(9.4, 3.1))
 for ax, name in zip(axes, models, strict=True):
     flat = tsne(codes_x2[name][:count], steps=lab.pick(smoke=100, quick=350), label=f"t-SNE, {name}")
     draw_codes(ax, flat, y_test[:count], legend=name == "VAE", size=8)
@@ -2046,16 +2032,14 @@ show(fig, "Ten numbers for each variance digit, laid out by t-SNE. The autoencod
 # %% [markdown]
 # So a VAE extracts features where a squared error finds none, because the squared error is too simple an assumption
 # about *this* data; and the DAE beats the plain autoencoder with that very loss. (Why must the probe not decide
-# alone?
-# A VAE that decodes $\mu$ instead of a draw has good neighbours too, and an ELBO hundreds of nats below the right
-# one.)
+# alone? A VAE that decodes $\mu$ instead of a draw has good neighbours too, and an ELBO hundreds of nats below the
+# right one.)
 #
 # **Posterior collapse.** What if the KL weighs too much, by a mean over pixels beside a sum over latents, a factor
-# of 784
-# that no error message mentions? Then silence is cheapest: $q(\mathbf z\mid\mathbf x)$ becomes the prior for every
-# $\mathbf x$, the KL goes to 0 and all samples look alike. A decoder so strong that it needs no code invites the same
-# end. Raising the weight of the KL from 0 to 1 over the first steps, as above, is a mild medicine; a *chosen* weight
-# $\beta>1$ that forces codes to be thrifty has its uses too (Higgins et al. 2017).
+# of 784 that no error message mentions? Then silence is cheapest: $q(\mathbf z\mid\mathbf x)$ becomes the prior for
+# every $\mathbf x$, the KL goes to 0 and all samples look alike. A decoder so strong that it needs no code invites
+# the same end. Raising the weight of the KL from 0 to 1 over the first steps, as above, is a mild medicine; a
+# *chosen* weight $\beta>1$ that forces codes to be thrifty has its uses too (Higgins et al. 2017).
 
 # %% demo=true
 def collapse(weight, steps):
@@ -2087,20 +2071,16 @@ show(fig, "From left to right the code is made dearer. At a weight of 784, a mea
 
 # %% [markdown]
 # **What VAEs are good and bad at.** They are principled, they infer $q(\mathbf z\mid\mathbf x)$ for new data, they
-# allow
-# other posteriors than Gaussian ones, and with a diagonal prior single latent numbers are often interpretable. On the
-# other side, a bound is a weaker yardstick than an exact density, as autoregressive models have, and samples
-# are *blurred*
-# (compare Tolstikhin et al. 2018, figure 3): where several pictures are possible, a Gaussian decoder answers with
-# their
-# mean. Hierarchies of latents can do better (NVAE, Vahdat and Kautz 2020).
+# allow other posteriors than Gaussian ones, and with a diagonal prior single latent numbers are often
+# interpretable. On the other side, a bound is a weaker yardstick than an exact density, as autoregressive models
+# have, and samples are *blurred* (compare Tolstikhin et al. 2018, figure 3): where several pictures are possible, a
+# Gaussian decoder answers with their mean. Hierarchies of latents can do better (NVAE, Vahdat and Kautz 2020).
 #
 # ### In colour
 #
-# The same class, now on 6,376 emoji in four styles, with convolutions and 32 latent numbers. A code is a vector, and
-# vectors can be added. The difference between two styles, averaged over the *training* emoji, is a direction; add
-# it to
-# the code of an emoji that was never seen, and decode.
+# The same class, now on 6,376 emoji in four styles, with convolutions and 32 latent numbers. A code is a vector,
+# and vectors can be added. The difference between two styles, averaged over the *training* emoji, is a direction;
+# add it to the code of an emoji that was never seen, and decode.
 
 # %% demo=true
 faces = emoji()
@@ -2152,18 +2132,18 @@ with torch.no_grad():
     centre = torch.stack([codes[(style == s) & (split == 0)].mean(dim=0) for s in range(4)])
     noto, flat_style = faces.styles.index("noto"), faces.styles.index("openmoji")
     test_items = torch.nonzero((style == noto) & (split == 2))[:, 0]
-    chosen = test_items[torch.linspace(0, len(test_items) - 1, 10).long()]
+    chosen = test_items[torch.linspace(0, len(test_items) - 1, 10).long()][[0, 1, 3, 4, 5, 6, 8, 9]]
     same_item = chosen + (flat_style - noto) * int((style == noto).sum())
     moved = codes[chosen] + centre[flat_style] - centre[noto]
-    new = colour_vae.sample(10, lambda t: torch.randn(t.shape, generator=lab.generator("new emoji")).to(t))[1]
+    new = colour_vae.sample(8, lambda t: torch.randn(t.shape, generator=lab.generator("new emoji")).to(t))[1]
     rows = {
         "unseen emoji, noto": pixels[chosen], "reconstruction": colour_vae.decode(codes[chosen])[0],
         "+ (openmoji − noto)": colour_vae.decode(moved)[0], "true openmoji": pixels[same_item],
         "drawn from N(0, I)": new,
     }  # fmt: skip
-fig, axes = figure(5, 1, size=(8.6, 5.0))
+fig, axes = figure(5, 1, size=(6.6, 4.6))
 for ax, (name, images) in zip(axes, rows.items(), strict=True):
-    image_grid(pictures(images), ncols=10, ax=ax)
+    image_grid(pictures(images), ncols=8, ax=ax)
     ax.text(-3, 16, name, ha="right", va="center", fontsize=9)
 show(fig, "Emoji that the network has not seen, what it makes of them, and the same codes moved by the mean difference "
     "of two styles. The step shrinks the drawing and whitens what is around it, as openmoji does; the "
@@ -2175,7 +2155,7 @@ with torch.no_grad():
     truth = pixels[same_item]
     kept = reconstruction_loss(truth, colour_vae.decode(codes[chosen])[0].cpu())
     shift = reconstruction_loss(truth, back)
-    path = torch.stack([codes[chosen[2]] + t * (codes[chosen[6]] - codes[chosen[2]]) for t in torch.linspace(0, 1, 10)])
+    path = torch.stack([codes[chosen[0]] + t * (codes[chosen[6]] - codes[chosen[0]]) for t in torch.linspace(0, 1, 10)])
     show(image_grid(pictures(colour_vae.decode(path)[0]), ncols=10), "A straight walk between the codes of two unseen "
         "emoji: every step decodes to something between them, not to two pictures on top of each other.")
 print(f"squared error to the true openmoji: {float(kept):.1f} without the step, {float(shift):.1f} with it")
@@ -2184,19 +2164,16 @@ print(f"squared error to the true openmoji: {float(kept):.1f} without the step, 
 # ## 8 A ladder: few labels, many pictures
 #
 # Labels are dear, pictures are cheap. A **ladder network** (Rasmus et al. 2015) is a classifier and a denoiser in
-# one.
-# Its encoder goes up from a *corrupted* picture to the logits; its decoder comes down again to a clean picture. A
-# label
-# cannot carry low-level detail, so *lateral connections* hand each layer's signal across, as in a U-net. The
-# classification loss is for the labelled rows, the denoising loss for **all** of them:
+# one. Its encoder goes up from a *corrupted* picture to the logits; its decoder comes down again to a clean
+# picture. A label cannot carry low-level detail, so *lateral connections* hand each layer's signal across, as in a
+# U-net. The classification loss is for the labelled rows, the denoising loss for **all** of them:
 #
 # $$\mathcal L=\underbrace{\frac1{B_1}\sum_{i\le B_1}-\log p(y_i\mid\tilde{\mathbf x}_i)}_{\text{ce}}
 # +\lambda\,\underbrace{\frac1{B_1+B_2}\sum_{i\le B_1+B_2}\lVert\mathbf x_i-\hat{\mathbf x}_i\rVert^2}_{\text{den}}.$$
 #
 # The original has a denoising cost at *every* layer, against batch-normalised clean activations; this is its
-# special case
-# with the cost at the input only. Its published errors on MNIST: 1.06 ± 0.37 % with 100 labels, 0.84 % with 1,000,
-# 0.57 % with all; on CIFAR-10, with 4,000 labels, 20.40 %.
+# special case with the cost at the input only. Its published errors on MNIST: 1.06 ± 0.37 % with 100 labels, 0.84 %
+# with 1,000, 0.57 % with all; on CIFAR-10, with 4,000 labels, 20.40 %.
 
 # %% [markdown]
 # **Exercise 8 · 8 points · ★★☆ · 30 min.** Six linear layers with their biases, named and made in this order:
@@ -2295,8 +2272,7 @@ hidden.ladder_loss(ladder_loss)
 
 # %% [markdown]
 # A try with 100 labels, ten of each digit, beside 5,000 pictures without. With the cost at the input only, expect a
-# modest
-# gain: the published 1.06 % needs the costs at all layers, batch normalisation and a long training.
+# modest gain: the published 1.06 % needs the costs at all layers, batch normalisation and a long training.
 
 # %% demo=true
 few = torch.cat([torch.nonzero(y_train == k)[:10, 0] for k in range(10)])
@@ -2328,9 +2304,8 @@ for name, score in scores.items():
 # whether it is right itself you learn, with the reason, after handing in.
 #
 # **Question 1.** A linear bottleneck autoencoder with two free matrices sits at the global minimum of its squared
-# error,
-# on data with distinct eigenvalues. What is determined uniquely? (a) $W_f$, (b) $W_g$, (c) both, (d) only the product
-# $W_gW_f$. One letter in quotes.
+# error, on data with distinct eigenvalues. What is determined uniquely? (a) $W_f$, (b) $W_g$, (c) both, (d) only
+# the product $W_gW_f$. One letter in quotes.
 
 # %% exercise="q1"
 answer_linear_autoencoder = None
@@ -2368,8 +2343,7 @@ hidden.question_pca_error(answer_pca_error)
 
 # %% [markdown]
 # **Question 3.** Clean data is $x\sim\mathcal N(0,4)$ (variance 4), the noise has $\sigma=1$, and 5 is observed.
-# What does
-# the optimal denoiser answer?
+# What does the optimal denoiser answer?
 
 # %% exercise="q3"
 answer_denoised = None
@@ -2407,10 +2381,8 @@ hidden.question_gap(answer_gap)
 
 # %% [markdown]
 # **Question 5.** Why does a bottleneck autoencoder with a squared error ignore the shape of variance digits? (a)
-# Digits
-# cannot be read in the noise. (b) Given the shape every pixel still has mean 0, so knowing the shape does not lower
-# the
-# error. (c) Ten numbers are too few for ten classes. (d) A ReLU network cannot represent it.
+# Digits cannot be read in the noise. (b) Given the shape every pixel still has mean 0, so knowing the shape does
+# not lower the error. (c) Ten numbers are too few for ten classes. (d) A ReLU network cannot represent it.
 
 # %% exercise="q5"
 answer_blind = None
@@ -2429,8 +2401,7 @@ hidden.question_blind(answer_blind)
 
 # %% [markdown]
 # **Question 6.** 60,000 examples, ten latent numbers, and a diagonal Gaussian $q$ of its own for every example,
-# without an
-# encoder. How many variational parameters are there?
+# without an encoder. How many variational parameters are there?
 
 # %% exercise="q6"
 answer_parameters = None
@@ -2454,14 +2425,12 @@ hidden.question_parameters(answer_parameters)
 #   restriction, or they copy.
 # - A denoiser learns the slope of the log density of the *noisy* data. It needs no bottleneck.
 # - EM climbs a lower bound in turns. A VAE climbs the same bound with a network for the E-step and one draw in
-# place of
-#   the integral.
+#   place of the integral.
 # - ELBO = log-likelihood − KL to the posterior = reconstruction − KL to the prior. Sums on both sides, nats on both
-# sides.
+#   sides.
 # - Three conventions: log σ² from the encoder, log σ from the decoder, σ in the draw. Put it into the names.
 # - A floor under σ where data is constant; ELBOs with different floors cannot be compared. The KL is ramped in
-# training
-#   only, never in what is reported.
+#   training only, never in what is reported.
 
 # %% [markdown]
 # | what | here, preset quick | published, full size |
@@ -2477,10 +2446,8 @@ hidden.question_parameters(answer_parameters)
 
 # %% [markdown]
 # **Further reading.** *Codes*: Bourlard and Kamp (1988); Oja (1991); Tipping and Bishop, Probabilistic PCA (1999);
-# Hinton
-# and Salakhutdinov (2006); van der Maaten and Hinton, t-SNE (2008); Ha and Schmidhuber, World models (2018).
+# Hinton and Salakhutdinov (2006); van der Maaten and Hinton, t-SNE (2008); Ha and Schmidhuber, World models (2018).
 # *Denoising*: Vincent et al. (2008); Raphan and Simoncelli (2011); Alain and Bengio (2014). *Hidden causes*:
-# Dempster,
-# Laird and Rubin (1977); Neal and Hinton (1998); Lappalainen and Honkela (2000). *VAE*: Kingma and Welling (2014);
-# Rezende, Mohamed and Wierstra (2014); Burda, Grosse and Salakhutdinov (2016); Higgins et al. (2017); Tolstikhin et
-# al. (2018); Vahdat and Kautz (2020). *Few labels*: Rasmus et al. (2015).
+# Dempster, Laird and Rubin (1977); Neal and Hinton (1998); Lappalainen and Honkela (2000). *VAE*: Kingma and
+# Welling (2014); Rezende, Mohamed and Wierstra (2014); Burda, Grosse and Salakhutdinov (2016); Higgins et al.
+# (2017); Tolstikhin et al. (2018); Vahdat and Kautz (2020). *Few labels*: Rasmus et al. (2015).

@@ -137,6 +137,7 @@ _SETTINGS = (
     (4, 2, 1, 0.3, 1.5),
     (3, 4, 5, 1.0, 0.6),
     (6, 3, 2, 0.0, 0.8),
+    (4, 2, 2, 0.25, 0.5),
     (1, 2, 3, 0.5, 0.2),
 )
 
@@ -157,6 +158,7 @@ def _refusals(expect, probe) -> None:
         ("weights 0.5 and 0.6", (xt, torch.tensor([0.5, 0.6]), mu, 1.0, 1.0)),
         ("weights 0.5 and 0.4", (xt, torch.tensor([0.5, 0.4]), mu, 1.0, 1.0)),
         ("weights 0.5 and 0.5001", (xt, torch.tensor([0.5, 0.5001]), mu, 1.0, 1.0)),
+        ("weights that sum to 1.0000015", (xt.double(), w.double() + 0.75e-6, mu.double(), 1.0, 1.0)),
         ("weights 1.5 and -0.5", (xt, torch.tensor([1.5, -0.5]), mu, 1.0, 1.0)),
         ("s2 = sigma = 0", (xt, w, mu, 0.0, 0.0)),
     ):
