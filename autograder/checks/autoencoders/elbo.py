@@ -37,7 +37,7 @@ def log_likelihood(student):
     with hidden("Exercise 7: the Gaussian log-likelihood") as expect:
         probe = Probe(expect, student, "x mu log_sigma", time_limit=10.0)
         for dtype, close in _DTYPES:
-            for shape in ((4, 3), (4, 1, 2, 5), (1, 6), (3, 2, 2)):
+            for shape in ((4, 3), (4, 1, 2, 5), (1, 6), (3, 2, 2), (3, 2, 1)):
                 x, mu = normal(180, *shape, dtype=dtype), normal(181, *shape, dtype=dtype)
                 n = math.prod(shape[1:])
                 for form, given, like in (
@@ -154,6 +154,15 @@ def elbo(student):
                 )
                 expect.close(came["rec"], rec, "rec", rtol=tol, atol=tol, likely=hint)
                 expect.close(came["elbo"], rec - kl, "elbo", rtol=tol, atol=tol, likely="rec MINUS kl")
+
+        expect.case("a single latent number, 4 examples, prepared noise")
+        parts, log_sigma, _ = _linear()
+        parts = [parts[0][:1], parts[1][:1], parts[2][:1], parts[3][:, :1], parts[4]]
+        x, noise = 2 * normal(196, 4, 6), normal(197, 4, 1)
+        model = coder(*parts, log_sigma, 0.0)
+        came = probe(x, model.encode, model.decode, randn_like=draws(noise)).value["elbo"]
+        rec, kl = _expected(x, parts, log_sigma, [noise])
+        expect.close(came, rec - kl, "elbo", rtol=1e-9, atol=1e-9, likely="rec MINUS kl")
 
         parts, log_sigma, precision = _linear()
         W, b, sigma = parts[3], parts[4], math.exp(log_sigma)

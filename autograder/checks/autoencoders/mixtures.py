@@ -214,6 +214,7 @@ def free_energy(student):
         for case, bad in (
             ("rows of q that sum to 0.8", 0.8 * even),
             ("rows of q that sum to 1.001", 1.001 * even),
+            ("rows of q that sum to 1.000015", 1.000015 * even),
             ("one row of q that sums to 2", torch.cat([2 * even[:1], even[1:]])),
             ("q with a row too few", even[:5]),
             ("q with a column too many", torch.full((6, 3), 1 / 3, dtype=torch.float64)),
