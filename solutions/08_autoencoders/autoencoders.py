@@ -1005,6 +1005,12 @@ from autograder.checks import autoencoders as hidden
 hidden.yardsticks(fixed_gain_loss, oracle_loss)
 ### END HIDDEN TESTS
 
+# %% given="with-linear"
+def with_linear(cls, inward: tuple, outward: tuple, *settings):
+    """A model of your class around two linear layers of these sizes: (model, encoder, decoder)."""
+    encoder, decoder = nn.Linear(*inward), nn.Linear(*outward)
+    return cls(encoder, decoder, *settings), encoder, decoder
+
 # %% exercise="ex4-gated-dae"
 class GatedDAE(nn.Module):
     """z = encoder(xt), x_hat = xt * sigmoid(decoder(z)): the code decides a gain for every pixel."""
@@ -1024,8 +1030,7 @@ class GatedDAE(nn.Module):
 
 # %% test="ex4-gated-dae-test" points=2 exercise_no=4
 with check("Exercise 4: the gated denoiser") as expect:
-    encoder, decoder = nn.Linear(3, 2), nn.Linear(2, 3)
-    net = GatedDAE(encoder, decoder)
+    net, encoder, decoder = with_linear(GatedDAE, (3, 2), (2, 3))
     xt = torch.tensor([[1.0, -2.0, 3.0], [0.5, 0.0, -4.0]])
     x_hat, z = net(xt)
     expect.close(z, encoder(xt), "z, compared with encoder(xt)", rtol=1e-5)
@@ -1718,8 +1723,7 @@ class VAE(nn.Module):
 
 # %% test="ex7-vae-test" points=4 exercise_no=7
 with check("Exercise 7: the VAE") as expect:
-    encoder, decoder = nn.Linear(3, 4), nn.Linear(2, 6)
-    vae = VAE(encoder, decoder, 2)
+    vae, encoder, decoder = with_linear(VAE, (3, 4), (2, 6), 2)
     x = torch.tensor([[0.5, -1.0, 2.0], [1.0, 0.0, 0.3]])
     mu, logvar = vae.encode(x)
     expect.close(mu, encoder(x)[:, :2], "the means of q(z|x)", rtol=1e-5, likely="the first m outputs of the encoder")
@@ -1732,7 +1736,8 @@ with check("Exercise 7: the VAE") as expect:
     expect.close(new, mean, "samples if every draw is 0, compared with their means", rtol=1e-5)
     expect.close(mean, decoder(torch.zeros(5, 2))[:, :3], "the means if z = 0", rtol=1e-5)
     expect.true(sigma.min() > 0, "sigma must be the standard deviation, not its logarithm")
-    expect.raises(ValueError, VAE(nn.Linear(3, 5), decoder, 2).encode, x, what="an encoder with 5 outputs, m = 2")
+    odd, *_ = with_linear(VAE, (3, 5), (2, 6), 2)
+    expect.raises(ValueError, odd.encode, x, what="an encoder with 5 outputs, m = 2")
     expect.why("Twenty lines: an encoder that admits its doubts, and a decoder that can dream.")
 ### BEGIN HIDDEN TESTS
 from autograder.checks import autoencoders as hidden
@@ -1983,7 +1988,8 @@ hidden.experiment_ae(reconstruction_loss, variance_digits)
 # %% test="exX2-dae-test" points=3
 with check("Experiment X2: the denoising autoencoder") as expect:
     expect.finite(dae_loss(lambda x: x, torch.zeros(2, 3), 0.2), "a loss")
-    expect.finite(GatedDAE(nn.Linear(3, 2), nn.Linear(2, 3))(torch.ones(2, 3))[0], "a denoised row")
+    net, *_ = with_linear(GatedDAE, (3, 2), (2, 3))
+    expect.finite(net(torch.ones(2, 3))[0], "a denoised row")
     expect.why("Graded by a short run on variance digits with your loss, your data and your gated denoiser.")
 ### BEGIN HIDDEN TESTS
 from autograder.checks import autoencoders as hidden
@@ -1993,7 +1999,7 @@ hidden.experiment_dae(dae_loss, variance_digits, GatedDAE)
 
 # %% test="exX2-vae-test" points=3
 with check("Experiment X2: the variational autoencoder") as expect:
-    model = VAE(nn.Linear(3, 4), nn.Linear(2, 6), 2)
+    model, *_ = with_linear(VAE, (3, 4), (2, 6), 2)
     expect.finite(elbo(torch.ones(2, 3), model.encode, model.decode)["elbo"], "a bound")
     expect.why("Graded by a short run on variance digits with your VAE, your bound and all that they are made of.")
 ### BEGIN HIDDEN TESTS
