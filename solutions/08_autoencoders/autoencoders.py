@@ -574,8 +574,8 @@ draw_codes(left, codes_2[:1000], y_test[:1000])
 draw_codes(right, flat_10, y_test[:count], legend=True)
 left.set(title="codes of two numbers", xlabel="$z_1$", ylabel="$z_2$")
 right.set(title="codes of ten numbers, by t-SNE", xticks=[], yticks=[])
-show(fig, "Codes of test digits, coloured by a label that was never used. Ten numbers keep the ten kinds apart; t-SNE "
-    "lays neighbours side by side, and ten islands appear.")
+show(fig, "Codes of test digits, coloured by a label that was never used. With ten numbers t-SNE, which lays "
+    "neighbours side by side, shows islands of one kind each; only 4, 7 and 9 share a coast.")
 for m, codes in ((2, codes_2), (10, codes_10)):
     by_pca = neighbour_accuracy(pca_encode(x_train[:5000].double(), pca_mean, pca_W[:, :m]), y_train[:5000],
         pca_encode(x_test.double(), pca_mean, pca_W[:, :m]), y_test)
