@@ -68,6 +68,7 @@ _LAB = """
 
     class Lab:
         def __init__(self, train, test):
+            torch.set_num_threads(1)  # on a busy machine threads wait for each other
             self.masks, self.test = train.float() / 255, test.float() / 255
 
         def _train(self, net, loss_of, steps, seed, lr, rate, draw=None):
