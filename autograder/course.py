@@ -53,6 +53,7 @@ CHAPTERS = (
     Chapter("01_optimization", "Optimization"),
     Chapter("02_backprop", "Backpropagation"),
     Chapter("03_cnn", "Convolutional networks"),
+    Chapter("08_autoencoders", "Autoencoders"),
 )
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 
 import nbformat
 import pytest
@@ -209,6 +210,12 @@ def test_outputs_that_would_differ_elsewhere_are_refused(output, problem):
     notebook = v4.new_notebook(cells=[v4.new_code_cell("x", id="c1", outputs=[output])])
     problems = tidy_outputs(notebook)
     assert len(problems) == 1 and "c1" in problems[0] and problem in problems[0]
+
+
+def test_a_picture_may_spell_a_path_by_chance():
+    picture = f'<img src="data:image/png;base64,iVBOR{tempfile.gettempdir()}/aa0x7f1c2a3b4c5d">'
+    cell = v4.new_code_cell("x", id="c1", outputs=[v4.new_output("display_data", data={"text/html": picture})])
+    assert tidy_outputs(v4.new_notebook(cells=[cell])) == []
 
 
 def test_outputs_are_made_independent_of_the_run():
