@@ -69,6 +69,11 @@ def warm() -> None:
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(name)
     import matplotlib.pyplot as plt
+    import torch
+
+    # OMP_THREAD_LIMIT is 1 here: with more threads set than may start, oneDNN waits for the missing ones for ever.
+    torch.set_num_threads(1)
+    torch.set_num_threads = lambda number: None
 
     from . import student
     from .shell import make_shell

@@ -379,6 +379,25 @@ def test_the_time_of_a_copy_is_its_own_and_only_the_named_one_is_ended():
         process.end()
 
 
+THREADS = """
+import torch
+from coursekit import setup
+setup("01_optimization")
+torch.set_num_threads(4)
+net = torch.nn.Sequential(*[torch.nn.Conv2d(a, 16, 3, padding=1) for a in (3, 16, 16)])
+def train():
+    for size in (15, 8, 4):
+        net(torch.randn(8, 3, size, size)).sum().backward()
+    return torch.get_num_threads()
+"""
+
+
+def test_threads_that_a_notebook_asks_for_do_not_hang_it():
+    """oneDNN waits for ever for threads that were set and cannot be started."""
+    with student(THREADS) as names:
+        assert names["train"]() == 1
+
+
 # ------------------------------------------------------------------------------------------------ fewer walls
 
 

@@ -33,7 +33,8 @@ import torch.nn.functional as F
 from coursekit import check, setup
 from coursekit.data import emoji, fashion_mnist, mnist
 from coursekit.figures import COLOR, DIVERGING, PALETTE, blank, figure, heatmap, image_grid, line_style, show
-from coursekit.latents import draw_codes, first_map, manifold, neighbour_accuracy, tsne
+from coursekit.latents import STAND_INS, draw_codes, first_map, manifold, neighbour_accuracy, tsne
+from coursekit.standins import StandIns
 from coursekit.training import train
 from coursekit.widgets import Choice, Slider, Toggle, explore
 from torch import Tensor, nn
@@ -1558,21 +1559,7 @@ hidden.kl_diag(kl_diag_gaussians)
 # the sum over d?</details>
 
 # %% given="alone"
-def alone(function, *args, **settings):
-    """function(...), with stand-ins for your gaussian_log_likelihood, reparameterize, kl_standard_normal and elbo,
-    so that a slip in one exercise costs no points in another. (No need to read it.)"""
-    from coursekit.latents import STAND_INS
-
-    names = function.__globals__
-    yours = dict(names)
-    names.update(STAND_INS)
-    try:
-        return function(*args, **settings)
-    finally:
-        for name in STAND_INS:
-            del names[name]
-            if name in yours:
-                names[name] = yours[name]
+alone = StandIns(**STAND_INS)  # calls one function; a slip in your others must not show in its check
 
 # %% exercise="ex7-log-likelihood"
 def gaussian_log_likelihood(x: Tensor, mu: Tensor, log_sigma: Tensor | float) -> Tensor:
