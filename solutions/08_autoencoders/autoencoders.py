@@ -314,7 +314,7 @@ def orthogonality_penalty(W: Tensor) -> Tensor:
 
 
 class TiedLinearAutoencoder(nn.Module):
-    """Encoder and decoder share one parameter, W [n, m], and have no biases."""
+    """Encoder and decoder share one parameter, self.W [n, m], which starts with small random numbers; no biases."""
 
     def __init__(self, n: int, m: int):
         super().__init__()
@@ -354,7 +354,10 @@ with check("Exercise 2: tied weights") as expect:
     x_hat, z = tied(torch.ones(3, 5))
     expect.shape(x_hat, (3, 5), "x_hat")
     expect.shape(z, (3, 2), "z")
-    expect.close(x_hat, z @ tied.W.T, "x_hat, compared with z W^T", rtol=1e-5)
+    expect.close(z, torch.ones(3, 5) @ tied.W, "z, compared with x W", rtol=1e-5, atol=1e-6)
+    expect.close(x_hat, z @ tied.W.T, "x_hat, compared with z W^T", rtol=1e-5, atol=1e-6)
+    expect.true(tied.W.abs().max() > 0, "W starts at zero: there the gradient is zero too",
+        likely="start it with small random numbers")
     expect.why("Shared weights, no hidden layer: after training, the columns of W span the principal subspace.")
 ### BEGIN HIDDEN TESTS
 from autograder.checks import autoencoders as hidden
@@ -449,10 +452,13 @@ with check("Exercise 2: the pass through the bottleneck") as expect:
     w = [*net.state_dict().values()]  # weight and bias of four layers, in the order of use
     expect.equal([tuple(t.shape) for t in w], [(5, 3), (5,), (2, 5), (2,), (5, 2), (5,), (3, 5), (3,)],
         "the shapes in state_dict()", likely="encoder in the order of use, then the mirrored decoder")
+    with torch.no_grad():
+        w[3].fill_(-5.0)  # so that code and output are negative, and an activation there shows
+        w[7].fill_(-5.0)
     code = torch.relu(x @ w[0].T + w[1]) @ w[2].T + w[3]
     x_hat, z = net(x)
     expect.close(z, code, "z, compared with W₂ relu(W₁ x + b₁) + b₂", rtol=1e-5, atol=1e-6,
-        likely="no activation on the code")
+        likely="no activation on the code; relu behind the hidden layer")
     right = torch.relu(code @ w[4].T + w[5]) @ w[6].T + w[7]
     expect.close(x_hat, right, "x_hat, compared with W₄ relu(W₃ z + b₃) + b₄", rtol=1e-5, atol=1e-6,
         likely="no activation on the output")
@@ -627,9 +633,9 @@ print(f"alarm for {float((novel > limit).float().mean()):.1%} of the clothes")
 # $$d(\tilde{\mathbf x})=\tilde{\mathbf x}+\sigma^2\,\nabla_{\tilde{\mathbf x}}\log p_\sigma(\tilde{\mathbf x}).$$
 #
 # $p_\sigma$ is the density of the **corrupted** data, and the gradient of its logarithm is called the *score*. In
-# words: one step uphill, towards where more data is, as long as $\sigma^2$. Whoever trains a DAE learns the slope
-# of the data's log density without ever writing the density down (Alain and Bengio 2014). Chapter 09 builds
-# diffusion models on this line.
+# words: one step uphill, towards where more data is, of $\sigma^2$ times the slope. Whoever trains a DAE
+# learns the slope of the data's log density without ever writing the density down (Alain and Bengio 2014). Chapter
+# 09 builds diffusion models on this line.
 #
 # *Proof.* $p_\sigma(\tilde{\mathbf x})=\int p(\mathbf x)\,\mathcal N(\tilde{\mathbf x}\mid\mathbf
 # x,\sigma^2\mathbf I)\,d\mathbf x$, and the gradient of the normal density in $\tilde{\mathbf x}$ is the density
@@ -639,8 +645,9 @@ print(f"alarm for {float((novel > limit).float().mean()):.1%} of the clothes")
 
 # %% [markdown]
 # **Exercise 3 · 12 points · ★★☆ · 45 min.** First the loss. Noise comes from a callable `randn_like`, which maps
-# a tensor to standard-normal noise of the same shape, dtype and device; you call it once, on `x`, and never pass
-# one yourself. (The tests do: they hand you prepared noise, so that what is random can be compared digit by digit.)
+# a tensor to standard-normal noise of the same shape, dtype and device; here you call it once, on `x`. Where you call
+# a function that takes a `randn_like` itself, hand yours on. (The tests bring prepared noise, so that what is random
+# can be compared digit by digit.)
 #
 # <details><summary>Hint: a question</summary>Which of the two, x or the corrupted x, does the denoiser see, and
 # with which is its answer compared?</details>
@@ -751,6 +758,11 @@ with check("Exercise 3: the score of the noisy density") as expect:
     far = noisy_mixture_score(torch.tensor([[1000.0]]), two, means, 0.0, 1.0)
     expect.close(far, [[-999.0]], "the score at 1000, peaks at ±1", rtol=1e-4,
         likely="exp(-500 000) is 0 for every component: use softmax, which subtracts the maximum first")
+    xt = torch.tensor([[0.0, 1.0], [0.5, -1.0]])
+    uneven, peaks = torch.tensor([0.2, 0.8]), torch.tensor([[-1.0, 0.0], [1.0, 0.5]])
+    expect.close(noisy_mixture_score(xt, uneven, peaks, 0.5, 0.7), [[0.7148, -0.5789], [0.2098, 1.4413]],
+        "the score of an uneven mixture in 2-D, σ = 0.7", rtol=1e-3,
+        likely="log w_k in the softmax; the squared distance summed over D and halved; s² + σ²")
     more = torch.tensor([0.5, 0.6])
     expect.raises(ValueError, noisy_mixture_score, at_zero, more, means, 1.0, 1.0, what="weights 0.5, 0.6")
     expect.raises(ValueError, noisy_mixture_score, at_zero, two, means, 0.0, 0.0, what="s2 = sigma = 0")
@@ -793,6 +805,10 @@ with check("Exercise 3: the optimal denoiser") as expect:
     two, means = torch.tensor([0.5, 0.5]), torch.tensor([[-1.0, 0.0], [1.0, 0.0]])
     expect.close(optimal_denoiser(torch.tensor([[0.9, 0.3]]), two, means, 0.0, 0.2), [[1.0, 0.0]],
         "near one of two points, s² = 0", rtol=1e-4, atol=1e-4, likely="all of the noise is taken away")
+    xt = torch.tensor([[0.0, 1.0], [0.5, -1.0]])
+    uneven, peaks = torch.tensor([0.2, 0.8]), torch.tensor([[-1.0, 0.0], [1.0, 0.5]])
+    expect.close(optimal_denoiser(xt, uneven, peaks, 0.5, 0.7), [[0.3503, 0.7164], [0.6028, -0.2937]],
+        "an uneven mixture in 2-D, σ = 0.7", rtol=1e-3, likely="the shares r_k of the score: softmax with log w_k")
     expect.raises(ValueError, optimal_denoiser, at_zero, one, at_zero, 1.0, -1.0, what="sigma = -1")
     expect.why("Shrinkage: half of the art of statistics, in one line.")
 ### BEGIN HIDDEN TESTS
@@ -993,12 +1009,17 @@ with check("Exercise 4: two yardsticks") as expect:
         likely="add up over the pixels: 784 · 1 · 1 / (1 + 1)")
     expect.close(oracle_loss(ones, 1.0), 392.0, "the oracle for the same masks", rtol=1e-5,
         likely="the sum over pixels, the MEAN over images")
+    grey = torch.tensor([[0.5, 1.0]])
+    expect.close(fixed_gain_loss(grey, 1.0), 0.7, "the fixed gain for one mask (0.5, 1), σ = 1", rtol=1e-5,
+        likely="a_d is the mean of m SQUARED")
+    expect.close(oracle_loss(grey, 1.0), 0.7, "the oracle for the same mask", rtol=1e-5, likely="m SQUARED")
     halves = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     fixed = fixed_gain_loss(halves, 1.0)
     expect.close(fixed, 2 / 3, "the fixed gain for the masks (1, 0) and (0, 1), σ = 1", rtol=1e-5,
         likely="a_d is the mean over the images of m², here 1/2")
     expect.close(oracle_loss(halves, 1.0), 0.5, "the oracle for the same masks", rtol=1e-5)
-    expect.close(oracle_loss(halves, 0.0), 0.0, "the oracle without noise", atol=1e-9)
+    expect.close(oracle_loss(halves, 0.0), 0.0, "the oracle without noise", atol=1e-9,
+        likely="0 / 0: a black pixel and σ = 0 count 0")
     expect.why("Between these two numbers lies everything that knowing the shape is worth.")
 ### BEGIN HIDDEN TESTS
 from autograder.checks import autoencoders as hidden
@@ -1014,7 +1035,10 @@ def with_linear(cls, inward: tuple, outward: tuple, *settings):
 
 # %% exercise="ex4-gated-dae"
 class GatedDAE(nn.Module):
-    """z = encoder(xt), x_hat = xt * sigmoid(decoder(z)): the code decides a gain for every pixel."""
+    """z = encoder(xt), x_hat = xt * sigmoid(decoder(z)): the code decides a gain for every pixel.
+
+    The two modules are kept as self.encoder and self.decoder.
+    """
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module):
         super().__init__()
@@ -1056,7 +1080,7 @@ for ax, images, name in zip(axes, rows, ("masks", "variance digits", "one mask")
     image_grid(images.reshape(-1, 28, 28), ncols=8, ax=ax, cmap="gray" if ax is axes[0] else DIVERGING,
         vmin=0 if ax is axes[0] else -2.5, vmax=1 if ax is axes[0] else 2.5)
     ax.text(-3, 14, name, ha="right", va="center", fontsize=9)
-show(fig, "Top: digits as masks. Middle: variance digits, black and white noise where the ink was; we read them "
+show(fig, "Top: digits as masks. Middle: variance digits, orange and purple noise where the ink was; we read them "
     "without effort. Bottom: one mask eight times. No two pixels agree, and their mean is nothing.")
 
 # %% [markdown]
@@ -1143,6 +1167,9 @@ with check("Exercise 5: the E-step") as expect:
     narrow = e_step(torch.zeros(1), torch.tensor([0.5, 0.5]), torch.zeros(2), torch.tensor([0.5, 2.0]))
     expect.close(narrow, [[0.8, 0.2]], "two components with one mean, sd 0.5 and 2, at their mean", rtol=1e-5,
         likely="the narrow one is four times as high: do not forget -log sd")
+    beside = e_step(torch.ones(1), torch.tensor([0.5, 0.5]), torch.zeros(2), torch.tensor([0.5, 2.0]))
+    expect.close(beside, [[0.3802, 0.6198]], "the same at x = 1", rtol=1e-3,
+        likely="(x - mu)² / (2 sd²): sd is squared")
     expect.why("A point is not given to one component, it is shared.")
 ### BEGIN HIDDEN TESTS
 from autograder.checks import autoencoders as hidden
@@ -1174,6 +1201,8 @@ with check("Exercise 5: the M-step") as expect:
     expect.close(mu, [1.0, 5.0], "the means", rtol=1e-5, likely="divide by N_k, the sum of the responsibilities")
     expect.close(sd, [1.0, 1e-3], "the standard deviations", rtol=1e-4,
         likely="around the NEW mean, divided by N_k; the second one has no spread and stops at min_sd")
+    _, _, wide = m_step(torch.tensor([0.0, 4.0]), torch.ones(2, 1))
+    expect.close(wide, [2.0], "the standard deviation of 0 and 4", rtol=1e-5, likely="the square root of the variance")
     expect.raises(ValueError, m_step, x, hard[:4], what="4 rows for 5 points")
     expect.why("Weighted means: the same formulas as with known labels, with shares in place of memberships.")
 ### BEGIN HIDDEN TESTS
@@ -1207,6 +1236,10 @@ with check("Exercise 5: the log-likelihood") as expect:
         likely="the logarithm of the SUM over the components: logsumexp")
     expect.finite(log_lik(torch.tensor([1e4]), halves, same_place, torch.ones(2)), "the log-likelihood of x = 10 000",
         likely="log(0) if the densities are computed first")
+    two_points, shares = torch.tensor([0.0, 3.0]), torch.tensor([0.3, 0.7])
+    means, spreads = torch.tensor([-1.0, 2.0]), torch.tensor([0.5, 2.0])
+    expect.close(log_lik(two_points, shares, means, spreads), -4.2386, "two points, sd 0.5 and 2", rtol=1e-4,
+        likely="-log σ; and the logarithm of the SUM over k: logsumexp")
     expect.why("The sum stands inside the logarithm. That is why there is no closed form, and why EM was invented.")
 ### BEGIN HIDDEN TESTS
 from autograder.checks import autoencoders as hidden
@@ -1253,6 +1286,11 @@ with check("Exercise 5: the free energy") as expect:
     one_hot = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     expect.close(free_energy(x, one_hot, w, mu, sd), -1.837877 - 2 * math.log(2), "F for a one-hot q", rtol=1e-5,
         likely="0 log 0 is 0, not nan: torch.xlogy(q, q) knows it")
+    shares, q = torch.tensor([0.3, 0.7]), torch.tensor([[0.9, 0.1], [0.2, 0.8]])
+    means, spreads = torch.tensor([-1.0, 2.0]), torch.tensor([0.5, 2.0])
+    uneven = free_energy(torch.tensor([0.0, 3.0]), q, shares, means, spreads)
+    expect.close(uneven, -10.8691, "F, sd 0.5 and 2", rtol=1e-4,
+        likely="log N has a term -log σ")
     expect.raises(ValueError, free_energy, x, 0.4 + 0 * even, w, mu, sd, what="rows of q that sum to 0.8")
     expect.why("Log-likelihood minus KL: remember this line, the VAE is nothing else.")
 ### BEGIN HIDDEN TESTS
@@ -1470,6 +1508,8 @@ with check("Exercise 6: the divergence from the prior") as expect:
     itself = kl_standard_normal(torch.zeros(2, 3), torch.zeros(2, 3))
     expect.close(itself, [0.0, 0.0], "the KL of the prior from itself", atol=1e-7,
         likely="one number for each row, and 0 where both agree: do not drop the -1")
+    cube = kl_standard_normal(torch.zeros(2, 3, 4), torch.zeros(2, 3, 4))
+    expect.shape(cube, (2, 3), "the KL for mu [2, 3, 4]", likely="add up over the LAST axis only")
     expect.close(kl_standard_normal(torch.ones(2, 3), torch.zeros(2, 3)), [1.5, 1.5], "three means of 1, variances 1",
         rtol=1e-5, likely="add up over the latent dimensions")
     expect.why("The price of a code, in nats: what it says beyond what one knew before.")
@@ -1482,7 +1522,8 @@ hidden.kl_standard(kl_standard_normal)
 # %% [markdown]
 # And between two such distributions, with $q$ first,
 #
-# $$\frac12\sum_k\Big[\ell^p_k-\ell^q_k+\dfrac{e^{\ell^q_k}+(\mu^q_k-\mu^p_k)^2}{e^{\ell^p_k}}-1\Big].$$
+# $$D_{KL}(q\Vert p)=
+# \frac12\sum_k\Big[\ell^p_k-\ell^q_k+\dfrac{e^{\ell^q_k}+(\mu^q_k-\mu^p_k)^2}{e^{\ell^p_k}}-1\Big].$$
 #
 # It is not symmetric: $D_{KL}(q\Vert p)$ punishes $q$ for being where $p$ is not. That is why a Gaussian $q$ fitted
 # to a posterior with three modes sits in one of them.
@@ -1502,10 +1543,15 @@ def kl_diag_gaussians(mu_q: Tensor, logvar_q: Tensor, mu_p: Tensor, logvar_p: Te
 with check("Exercise 6: the divergence of two normal distributions") as expect:
     zero, wide = torch.zeros(1, 2), torch.full((1, 2), math.log(4.0))
     narrow_in_wide = kl_diag_gaussians(zero, zero, zero, wide)
-    expect.close(narrow_in_wide, [0.636294], "the KL of N(0, I) from N(0, 4 I) in 2-D", rtol=1e-4)
+    expect.close(narrow_in_wide, [0.636294], "the KL of N(0, I) from N(0, 4 I) in 2-D", rtol=1e-4,
+        likely="the first pair is q, the second p: KL(q‖p) is not KL(p‖q)")
     wide_in_narrow = kl_diag_gaussians(zero, wide, zero, zero)
     expect.close(wide_in_narrow, [1.613706], "the KL of N(0, 4 I) from N(0, I) in 2-D", rtol=1e-4,
         likely="the first pair is q, the second p: KL(q‖p) is not KL(p‖q)")
+    one, three, four = torch.tensor([[1.0]]), torch.tensor([[3.0]]), torch.tensor([[math.log(4.0)]])
+    apart = kl_diag_gaussians(one, 0 * one, three, four)
+    expect.close(apart, [0.818147], "the KL of N(1, 1) from N(3, 4)", rtol=1e-4,
+        likely="the squared difference of the means is divided by the variance of p")
     rows = kl_diag_gaussians(torch.ones(5, 2), torch.zeros(5, 2), torch.zeros(2), torch.zeros(2))
     expect.close(rows, torch.ones(5), "five rows against one", rtol=1e-5)
     expect.why("To be wide where the other is narrow costs more than to be narrow where the other is wide.")
@@ -1647,8 +1693,12 @@ with check("Exercise 7: the evidence lower bound") as expect:
     expect.close(parts["kl"], [0.5, 0.0], "kl for the code means 1 and 0, variances 1", rtol=1e-5, atol=1e-6,
         likely="the divergence from the prior, one number for each example")
     expect.close(parts["rec"], [-3.756816, -4.256816], "rec, if the draw is z = mu + 1", rtol=1e-5,
-        likely="decode the DRAW z, not mu; then the log-likelihood of x")
+        likely="decode the DRAW z, not mu, and hand randn_like on to reparameterize; then the log-likelihood of x")
     expect.close(parts["elbo"], [-4.256816, -4.256816], "elbo", rtol=1e-5, likely="rec MINUS kl")
+    draws = iter((1.0, -1.0))
+    two = alone(elbo, x, encode, decode, n_samples=2, randn_like=lambda t: torch.full_like(t, next(draws)))
+    expect.close(two["rec"], [-6.756816, -4.256816], "rec with two draws, +1 and -1", rtol=1e-5,
+        likely="the MEAN of the log-likelihoods, with a new draw for each")
     expect.raises(ValueError, alone, elbo, x, encode, decode, n_samples=0, what="n_samples = 0")
     expect.why("Two numbers that pull in opposite directions: say enough, but say no more than is normal.")
 ### BEGIN HIDDEN TESTS
@@ -1709,6 +1759,8 @@ class VAE(nn.Module):
         ### END SOLUTION
 
 # %% test="ex7-vae-test" points=4 exercise_no=7
+from coursekit.latents import STAND_INS
+
 with check("Exercise 7: the VAE") as expect:
     vae, encoder, decoder = with_linear(VAE, (3, 4), (2, 6), 2)
     x = torch.tensor([[0.5, -1.0, 2.0], [1.0, 0.0, 0.3]])
@@ -1719,10 +1771,19 @@ with check("Exercise 7: the VAE") as expect:
     expect.shape(mean, (2, 3), "the decoded mean")
     expect.true((log_sigma >= -2).all() and (log_sigma <= 2).all(), "log σ leaves its range [-2, 2]")
     expect.shape(alone(vae.forward, x), (), "the loss")
-    new, mean, sigma = vae.sample(5, randn_like=lambda t: torch.zeros_like(t))
-    expect.close(new, mean, "samples if every draw is 0, compared with their means", rtol=1e-5)
-    expect.close(mean, decoder(torch.zeros(5, 2))[:, :3], "the means if z = 0", rtol=1e-5)
-    expect.true(sigma.min() > 0, "sigma must be the standard deviation, not its logarithm")
+    z = torch.tensor([[0.3, -1.0], [2.0, 0.5]])
+    narrow = VAE(encoder, decoder, 2, (-0.1, 0.1)).decode(z)[1]
+    expect.close(narrow, decoder(z)[:, 3:].clamp(-0.1, 0.1), "log σ in a range of ±0.1", rtol=1e-5, atol=1e-7,
+        likely="clamp to log_sigma_range, and change nothing inside")
+    bound = STAND_INS["elbo"](x, vae.encode, vae.decode, randn_like=torch.ones_like)["elbo"]
+    loss = alone(vae.forward, x, randn_like=torch.ones_like)
+    expect.close(loss, -bound.mean(), "the loss if every draw is 1", rtol=1e-5,
+        likely="MINUS the mean of the bound over the batch; hand randn_like on")
+    new, mean, sigma = vae.sample(5, randn_like=torch.ones_like)
+    right = decoder(torch.ones(5, 2))
+    expect.close(mean, right[:, :3], "the means of samples if every draw is 1", rtol=1e-5, atol=1e-6, likely="z = 1")
+    expect.close(sigma, right[:, 3:].clamp(-2, 2).exp(), "their sigma", rtol=1e-5, likely="exp(log σ)")
+    expect.close(new, mean + sigma, "the samples", rtol=1e-5, atol=1e-6, likely="mean + sigma * noise")
     odd, *_ = with_linear(VAE, (3, 5), (2, 6), 2)
     expect.raises(ValueError, odd.encode, x, what="an encoder with 5 outputs, m = 2")
     expect.why("Twenty lines: an encoder that admits its doubts, and a decoder that can dream.")
@@ -1872,7 +1933,7 @@ def train_on_variance(net: nn.Module, loss_of: Callable, draw: Callable, masks: 
     return train(step, steps, label=label)
 
 # %% [markdown]
-# Five yardsticks first, all of them closed formulas. *AE*: predicting 0 costs $\sum_da_d$. *DAE*: doing nothing costs
+# Six yardsticks first, all of them closed formulas. *AE*: predicting 0 costs $\sum_da_d$. *DAE*: doing nothing costs
 # $D\sigma^2$, the best fixed gain less, and an oracle that knows each mask the least. *VAE*: the best single normal
 # distribution for all images, and the oracle that knows each mask (with the same floor $\sigma\ge e^{-2}$). The
 # **gap closed** is where a model stands between the last two: 0 means that it makes no use of the shape, 1 that it
@@ -2254,6 +2315,11 @@ with check("Exercise 8: the loss of the ladder") as expect:
         likely="2 · 0.5² for every row; the mean over ALL rows, labelled and unlabelled; compare with the clean rows")
     expect.close(total, math.log(4) + 1.0, "total, compared with ce + 2 den", rtol=1e-5)
     expect.close(ladder_loss(flat, x_lab, y, x_unl[:0], 0.5)[1], math.log(4), "ce without unlabelled rows", rtol=1e-5)
+    uneven = lambda x: (torch.tensor([[0.0, 1.0, 2.0]]).expand(len(x), -1), 0 * x)
+    _, ce, den = ladder_loss(uneven, torch.zeros(2, 2), torch.tensor([1, 0]), torch.ones(3, 2), 0.5)
+    expect.close(ce, 1.907606, "ce of the logits 0, 1, 2 for y = 1 and y = 0", rtol=1e-4,
+        likely="logsumexp minus the logit of y; the mean over the labelled rows")
+    expect.close(den, 1.2, "den of a model that answers 0, rows of 0 and of 1", rtol=1e-5, likely="all five rows count")
     expect.raises(ValueError, ladder_loss, flat, x_lab[:0], y[:0], x_unl, 0.5, what="no labelled row")
     expect.why("One pass, one noise, two teachers.")
 ### BEGIN HIDDEN TESTS
