@@ -126,7 +126,7 @@ class _Watch:
             copy = self.copy(message[1]) if message[1] else None
             self.channel.send(["cpu", self.cpu, self.peak, 0.0 if copy is None else _seconds(copy)])
         elif message[0] == "kill":
-            copy = self.copy(message[1]) if message[1] else None
+            copy = self.copy(message[1])
             if copy is not None:
                 with contextlib.suppress(OSError):
                     os.kill(copy, signal.SIGKILL)

@@ -106,8 +106,7 @@ def setup(
     grading = os.environ.get("NBGRADER_EXECUTION") == "autograde"
     lab = Lab(chapter, choose_device(device), presets.choose_preset(preset), grading, int(seed))
     if os.environ.get("NBGRADER_EXECUTION") or headless():
-        # never more than OpenMP may start: oneDNN would wait for the missing ones for ever
-        torch.set_num_threads(min(available_cores(), 2, int(os.environ.get("OMP_THREAD_LIMIT", 2))))
+        torch.set_num_threads(min(available_cores(), 2))
     _set_up_figures()
     _set_up_notebook()
     print(f"{chapter}: device {lab.device.type}, preset {lab.preset}")

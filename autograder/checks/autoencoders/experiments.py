@@ -7,37 +7,16 @@ the numbers stand beside it.
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import math
-from collections.abc import Iterator
 
 import torch
 from coursekit.checking import hidden
-from coursekit.data import mnist
 
 from autograder.checks.probe import same
+from autograder.checks.training import one_thread, pixels
 from autograder.testing import observe, ship
 
 _TIME_LIMIT = 90.0
-_digits = functools.cache(mnist)  # read once a process: unpacking the file takes longer than a small test
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """The same sums in the same order on every machine, and no threads waiting for each other on a busy one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _pixels(count: int, test: bool = False) -> torch.Tensor:
-    """The first images as uint8 [n, 784]: conversion is left to the other side, so that a quarter crosses."""
-    images = (_digits().x_test if test else _digits().x_train)[:count]
-    return torch.from_numpy(images.reshape(len(images), -1).copy())
 
 
 _LAB = """
@@ -138,7 +117,7 @@ _LAB = """
 
 
 def _lab(train: int, test: int):
-    return ship(_LAB, "Lab")(_pixels(train), _pixels(test, test=True))
+    return ship(_LAB, "Lab")(pixels(train), pixels(test, test=True))
 
 
 def _squared(x, x_hat) -> float:
@@ -150,7 +129,7 @@ def pca_ratio(lab, Net, loss, seed: int = 201, steps: int = 800) -> float | None
     x_hat = observe(lab.bottleneck, Net, loss, seed, steps, time_limit=_TIME_LIMIT).value
     if x_hat is None or tuple(x_hat.shape) != (1000, 784):
         return None
-    train, test = _pixels(6000).double() / 255, _pixels(1000, test=True).double() / 255
+    train, test = pixels(6000).double() / 255, pixels(1000, test=True).double() / 255
     mean = train.mean(dim=0)
     W = torch.linalg.eigh((train - mean).T @ (train - mean))[1][:, -10:]
     pca = _squared(test, mean + (test - mean) @ W @ W.T)
@@ -159,7 +138,7 @@ def pca_ratio(lab, Net, loss, seed: int = 201, steps: int = 800) -> float | None
 
 def experiment_bottleneck(BottleneckAutoencoder, reconstruction_loss):
     """Graded experiment X1: 784-256-64-10-64-256-784 on digits, 800 steps, against PCA."""
-    with _one_thread(), hidden("Experiment X1: a bottleneck against PCA") as expect:
+    with one_thread(), hidden("Experiment X1: a bottleneck against PCA") as expect:
         expect.case("784-256-64-10-64-256-784, 6 000 digits, 800 steps of Adam at 2e-3")
         ratio = pca_ratio(_lab(6000, 1000), BottleneckAutoencoder, reconstruction_loss)
         hint = "no activation on code and output, ReLU behind every hidden layer, the squared error: see exercise 2"
@@ -177,7 +156,7 @@ def ae_ratio(lab, loss, draw, seed: int = 202, steps: int = 100) -> float | None
 
 def experiment_ae(reconstruction_loss, variance_digits):
     """Graded experiment X2, first part: the plain autoencoder must fail."""
-    with _one_thread(), hidden("Experiment X2: the plain autoencoder") as expect:
+    with one_thread(), hidden("Experiment X2: the plain autoencoder") as expect:
         expect.case("a plain autoencoder of ten numbers on variance digits, 100 steps")
         ratio = ae_ratio(_lab(6000, 1000), reconstruction_loss, variance_digits)
         hint = "see variance_digits (exercise 4) and reconstruction_loss (exercise 2)"
@@ -196,14 +175,14 @@ def dae_gap(lab, loss, draw, Gated, seed: int = 203, steps: int = 400) -> float 
     found = observe(lab.dae, loss, draw, Gated, seed, steps, time_limit=_TIME_LIMIT).value
     if found is None:
         return None
-    power = (_pixels(1000, test=True).double() / 255).pow(2)
+    power = (pixels(1000, test=True).double() / 255).pow(2)
     fixed, oracle = ((p * 0.04 / (p + 0.04)).sum(dim=1).mean().item() for p in (power.mean(dim=0, keepdim=True), power))
     return (fixed - _squared(*found)) / (fixed - oracle)
 
 
 def experiment_dae(dae_loss, variance_digits, GatedDAE):
     """Graded experiment X2, second part: the gated denoising autoencoder."""
-    with _one_thread(), hidden("Experiment X2: the denoising autoencoder") as expect:
+    with one_thread(), hidden("Experiment X2: the denoising autoencoder") as expect:
         expect.case("a gated denoiser of ten numbers on variance digits, sigma = 0.2, 400 steps")
         gap = dae_gap(_lab(6000, 1000), dae_loss, variance_digits, GatedDAE)
         hint = "noisy input, clean target, the gate on the noisy input: see exercises 3 and 4"
@@ -223,7 +202,7 @@ def vae_gap(lab, VAE, elbo, draw, seed: int = 204, steps: int = 250) -> float | 
         return None
     rec = torch.distributions.Normal(mean, log_sigma.exp()).log_prob(x).sum(dim=1)
     bound = (rec - 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(dim=1)).mean().item()
-    power, floor = (_pixels(1000, test=True).double() / 255).pow(2), math.exp(-2.0)
+    power, floor = (pixels(1000, test=True).double() / 255).pow(2), math.exp(-2.0)
     scores = []
     for p in (power.mean(dim=0, keepdim=True), power):
         sigma = p.sqrt().clamp(min=floor)
@@ -233,7 +212,7 @@ def vae_gap(lab, VAE, elbo, draw, seed: int = 204, steps: int = 250) -> float | 
 
 def experiment_vae(VAE, elbo, variance_digits):
     """Graded experiment X2, third part: the variational autoencoder with learned variances."""
-    with _one_thread(), hidden("Experiment X2: the variational autoencoder") as expect:
+    with one_thread(), hidden("Experiment X2: the variational autoencoder") as expect:
         expect.case("a VAE of ten numbers on variance digits, 250 steps, the KL ramped over the first 100")
         gap = vae_gap(_lab(6000, 1000), VAE, elbo, variance_digits)
         hint = "sums over pixels and latents, a fresh draw for each example, log σ within its range: see 6 and 7"

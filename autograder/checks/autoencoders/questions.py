@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from coursekit.checking import hidden
 
-
-def _choice(expect, answer, name: str, right: str, likely: dict[str, str]) -> None:
-    choice = answer.strip(" ().").lower() if type(answer) is str else answer
-    expect.answered(choice, name, options="abcd")
-    expect.true(choice == right, f"{name}: this is not the right choice", likely=likely.get(choice))
-
-
-def _number(expect, answer, name: str) -> float:
-    expect.answered(answer, name, kind="number")
-    return float(np.asarray(answer))
+from autograder.checks.answers import choice, number
 
 
 def _near(value: float, other: float) -> bool:
@@ -28,13 +18,13 @@ def question_linear_autoencoder(answer):
     with hidden("Question 1") as expect:
         free = "replace W_g by W_g A and W_f by A^-1 W_f: what changes in the reconstruction?"
         likely = {"a": free, "b": free, "c": free}
-        _choice(expect, answer, "answer_linear_autoencoder", "d", likely)
+        choice(expect, answer, "answer_linear_autoencoder", "abcd", "d", likely)
 
 
 def question_pca_error(answer):
     """Question 2: the error of PCA with two of the five eigenvalues 5, 3, 1, 0.5, 0.5."""
     with hidden("Question 2") as expect:
-        came = _number(expect, answer, "answer_pca_error")
+        came = number(expect, answer, "answer_pca_error")
         hint = "the variance along every direction that is left out is lost: which eigenvalues are these?"
         if _near(came, 8.0):
             hint = "that is what is kept; the error is what is lost"
@@ -48,7 +38,7 @@ def question_pca_error(answer):
 def question_denoised(answer):
     """Question 3: the optimal denoiser for clean data N(0, 4), sigma 1, observed 5."""
     with hidden("Question 3") as expect:
-        came = _number(expect, answer, "answer_denoised")
+        came = number(expect, answer, "answer_denoised")
         hint = "x + sigma² times the score of N(0, 4 + 1)"
         if _near(came, 5.0):
             hint = "without shrinkage the noise stays in: the observation is more likely too large than too small"
@@ -66,7 +56,7 @@ def question_denoised(answer):
 def question_gap(answer):
     """Question 4: the divergence from the posterior for log p = -87.2 and an ELBO of -91.5."""
     with hidden("Question 4") as expect:
-        came = _number(expect, answer, "answer_gap")
+        came = number(expect, answer, "answer_gap")
         hint = "ELBO = log p(x) - KL(q || p(z|x)): what is the difference?"
         if _near(came, -4.3):
             hint = "a divergence is never negative: the ELBO lies BELOW log p(x)"
@@ -81,13 +71,13 @@ def question_blind(answer):
             "c": "the DAE and the VAE had ten numbers as well",
             "d": "the DAE and the VAE had the same kind of network",
         }
-        _choice(expect, answer, "answer_blind", "b", likely)
+        choice(expect, answer, "answer_blind", "abcd", "b", likely)
 
 
 def question_parameters(answer):
     """Question 6: the variational parameters of 60 000 examples with 10 latent numbers."""
     with hidden("Question 6") as expect:
-        came = _number(expect, answer, "answer_parameters")
+        came = number(expect, answer, "answer_parameters")
         hint = "examples times latent numbers times the parameters of one normal distribution"
         if _near(came, 600_000):
             hint = "a normal distribution has a mean AND a standard deviation"

@@ -7,37 +7,23 @@ threshold lies in the gap between them; the numbers stand beside it.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from coursekit.checking import hidden
-from coursekit.data import mnist
 from coursekit.shapes import shapes
 from torch.nn import functional as F
 
 from autograder.checks.cnn.boxes import table_of
 from autograder.checks.cnn.precision import ap_by_the_rule
 from autograder.checks.probe import here, same
+from autograder.checks.training import digits, one_thread
 from autograder.testing import observe, ship
 
 _TIME_LIMIT = 90.0
-_digits = functools.cache(mnist)  # read once a process
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """The same sums in the same order on every machine, and no threads waiting for each other on a busy one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 # --- A: locality ---------------------------------------------------------------------------------------------
@@ -124,9 +110,9 @@ def _right_pool_backward(g: torch.Tensor, idx: torch.Tensor, shape: tuple) -> to
 
 def experiment_locality(conv2d_forward, conv2d_backward, max_pool2d, max_pool2d_backward):
     """Graded experiment A: a small CNN learns digits through the student's forward and backward passes."""
-    with _one_thread(), hidden("Experiment A: locality") as expect:
+    with one_thread(), hidden("Experiment A: locality") as expect:
         expect.case("conv 6@5x5, pool 3/2, conv 12@5x5, pool 3/2, linear; 2 000 digits, 120 steps of SGD, batch 32")
-        data = _digits()
+        data = digits()
         x = torch.from_numpy(data.x_train[:2000].copy())
         y = torch.from_numpy(data.y_train[:2000].astype("int64"))
         test = torch.from_numpy(data.x_test[:1000].copy())
@@ -185,7 +171,7 @@ def _changes(profile: torch.Tensor) -> int:
 
 def experiment_shattering(gradient_profile):
     """Graded experiment B: the derivative of random networks, and how often it changes its sign."""
-    with _one_thread(), hidden("Experiment B: shattered gradients") as expect:
+    with one_thread(), hidden("Experiment B: shattered gradients") as expect:
         cases = [(1, False, 3, 200, 1.0), (2, False, 4, 60, 1.0), (2, True, 4, 60, 1.0), (6, True, 5, 50, 0.3)]
         cases += [(6, False, 5, 50, 0.3), (9, True, 6, 40, 1.0), (9, True, 6, 40, 0.0)]
         for depth, residual, seed, width, beta in cases:
@@ -308,7 +294,7 @@ def _unseen() -> tuple[torch.Tensor, list[tuple]]:
 
 def experiment_detector(yolo_encode, nms, mean_average_precision):
     """Graded experiment C: a detector trained on the student's targets, cleaned by nms, scored by mAP."""
-    with _one_thread(), hidden("Experiment C: the detector") as expect:
+    with one_thread(), hidden("Experiment C: the detector") as expect:
         expect.case("a detector with S = 8 on 800 pictures of 32 x 32, 160 steps of batch 32")
         learner, suppress = ship(_DETECTOR, "tools")()
         pictures, truth = _unseen()

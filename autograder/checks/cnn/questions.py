@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 from coursekit.checking import hidden
 
-
-def _choice(expect, answer, name: str, options: str, right: str, likely: dict[str, str]) -> None:
-    choice = answer.strip(" ().").lower() if type(answer) is str else answer
-    expect.answered(choice, name, options=options)
-    expect.true(choice == right, f"{name}: this is not the right choice", likely=likely.get(choice))
+from autograder.checks.answers import choice, number
 
 
 def _number(expect, answer, name: str, right: float, likely: dict[float, str], otherwise: str) -> None:
-    expect.answered(answer, name, kind="number")
-    came = float(np.asarray(answer))
+    came = number(expect, answer, name)
     expect.close(came, right, name, rtol=1e-6, likely=likely.get(round(came, 6), otherwise))
 
 
@@ -26,7 +20,7 @@ def question_perm(answer):
             "c": "the columns of a random first layer have no order: is the permuted problem any harder?",
             "d": "a permutation adds no information either",
         }
-        _choice(expect, answer, "answer_perm", "abcd", "b", likely)
+        choice(expect, answer, "answer_perm", "abcd", "b", likely)
 
 
 def question_conv_weights(answer):
@@ -62,7 +56,7 @@ def question_equiv(answer):
             "b": "what does a layer with stride 2 see of a picture shifted by one pixel?",
             "d": "shift the input by one pixel: do the pooling windows move along?",
         }
-        _choice(expect, answer, "answer_equiv", "abcd", "c", likely)
+        choice(expect, answer, "answer_equiv", "abcd", "c", likely)
 
 
 def question_dilated(answer):
@@ -85,4 +79,4 @@ def question_transfer(answer):
             "a": "a new head sends large random gradients at first: what do they do to good features?",
             "c": "the first layers see edges and colours, which the new pictures have as well",
         }
-        _choice(expect, answer, "answer_transfer", "abc", "b", likely)
+        choice(expect, answer, "answer_transfer", "abc", "b", likely)

@@ -7,43 +7,21 @@ threshold lies in the gap between them; the numbers stand beside it.
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import math
-from collections.abc import Iterator
 
 import torch
 from coursekit.checking import hidden
-from coursekit.data import mnist
 from torch.nn import functional as F
 
 from autograder.checks.probe import same
+from autograder.checks.training import digits, one_thread, pixels
 from autograder.testing import observe, ship
 
 _TIME_LIMIT = 90.0
-_digits = functools.cache(mnist)  # read once a process: unpacking the file takes longer than a small test
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """The same sums in the same order on every machine, and no threads waiting for each other on a busy one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _pixels(count: int | None, test: bool = False) -> torch.Tensor:
-    """The first images as uint8 [n, 784]: conversion is left to the other side, so that a quarter crosses."""
-    data = _digits()
-    images = (data.x_test if test else data.x_train)[:count]
-    return torch.from_numpy(images.reshape(len(images), -1).copy())
 
 
 def _labels(count: int | None, test: bool = False) -> torch.Tensor:
-    data = _digits()
+    data = digits()
     return torch.from_numpy((data.y_test if test else data.y_train)[:count].astype("int64"))
 
 
@@ -85,9 +63,9 @@ def _regression(expect, descend, cross_entropy, X, y, X_test, y_test) -> tuple[f
 
 def experiment_conditioning(cross_entropy, Whitener):
     """Graded experiment A: softmax regression on raw and on whitened digits."""
-    with _one_thread(), hidden("Experiment A: conditioning") as expect:
+    with one_thread(), hidden("Experiment A: conditioning") as expect:
         expect.case("2 000 digits, 60 steps of gradient descent from zero, raw and PCA to 100 components")
-        X, X_test = _pixels(2000).float() / 255, _pixels(1000, test=True).float() / 255
+        X, X_test = pixels(2000).float() / 255, pixels(1000, test=True).float() / 255
         y, y_test = _labels(2000), _labels(1000, test=True)
         whitener = observe(Whitener("pca", eps=1e-2, n_components=100).fit, X).value
         expect.true(whitener is not None, "fit must return self")
@@ -164,8 +142,8 @@ def _rank(h) -> int:
 
 def experiment_depth(ResidualMLP, BatchNorm1d, init_weight_):
     """Graded experiment B: rank of the signal with and without batch norm; depth 42 with and without skips."""
-    with _one_thread(), hidden("Experiment B: depth") as expect:
-        lab = ship(_DEPTH, "Lab")(_pixels(4000), _labels(4000), _pixels(None, test=True))
+    with one_thread(), hidden("Experiment B: depth") as expect:
+        lab = ship(_DEPTH, "Lab")(pixels(4000), _labels(4000), pixels(None, test=True))
         y_test = _labels(None, test=True)
         expect.case("20 layers of width 128, he_normal, ReLU, 512 digits, at the start")
         plain = observe(lab.signal, init_weight_, None, 121, time_limit=_TIME_LIMIT).value
@@ -243,8 +221,8 @@ _TRAIN = """
 def experiment_batch_norm(BatchNorm1d, SGD, cross_entropy, minibatches, init_weight_):
     """Graded experiment C: 784-128-128-10 at a learning rate of 1, with batch norm and without."""
     parts = (SGD, cross_entropy, minibatches, init_weight_)
-    with _one_thread(), hidden("Experiment C: batch norm") as expect:
-        lab = ship(_TRAIN, "Lab")(_pixels(8000), _labels(8000), _pixels(None, test=True))
+    with one_thread(), hidden("Experiment C: batch norm") as expect:
+        lab = ship(_TRAIN, "Lab")(pixels(8000), _labels(8000), pixels(None, test=True))
         y_test = _labels(None, test=True)
         expect.case("784-128-128-10 with batch norm, 8 000 digits, batch 64, lr 1, 4 epochs")
         found = observe(lab.run, BatchNorm1d, *parts, 131, 4, time_limit=_TIME_LIMIT).value

@@ -7,11 +7,7 @@ import math
 import numpy as np
 from coursekit.checking import hidden
 
-
-def _choice(expect, answer, name: str, options, right: str, likely: dict[str, str]) -> None:
-    choice = answer.strip(" ().").lower() if type(answer) is str else answer
-    expect.answered(choice, name, options=options)
-    expect.true(choice == right, f"{name}: this is not the right choice", likely=likely.get(choice))
+from autograder.checks.answers import choice, number
 
 
 def question_first_loss(answer):
@@ -22,7 +18,7 @@ def question_first_loss(answer):
             "c": "no step has been taken yet: the learning rate has had no influence",
             "d": "one-hot rows and class numbers give the same loss",
         }
-        _choice(expect, answer, "answer_first_loss", "abcd", "b", likely)
+        choice(expect, answer, "answer_first_loss", "abcd", "b", likely)
 
 
 def question_stable_step(answer):
@@ -46,15 +42,10 @@ def question_stable_step(answer):
         expect.close(rate, (high - low) / (high + low), "the best rate", rtol=1e-3, atol=0, likely=hint)
 
 
-def _number(expect, answer, name: str) -> float:
-    expect.answered(answer, name, kind="number")
-    return float(np.asarray(answer))
-
-
 def question_limit_velocity(answer):
     """Question 3: limit of the velocity for momentum 0.9, lr 0.01 and the constant gradient 2."""
     with hidden("Question 3") as expect:
-        came = abs(_number(expect, answer, "answer_limit_velocity"))
+        came = abs(number(expect, answer, "answer_limit_velocity"))
         hint = "in the limit the velocity does not change any more: solve v = 0.9 v + lr * g"
         if math.isclose(came, 0.02, rel_tol=1e-3):
             hint = "that is the first step: later steps add up to more"
@@ -68,7 +59,7 @@ def question_limit_velocity(answer):
 def question_adam_first_step(answer):
     """Question 4: the first step of Adam without bias correction, in units of the learning rate."""
     with hidden("Question 4") as expect:
-        came = abs(_number(expect, answer, "answer_adam_first_step"))
+        came = abs(number(expect, answer, "answer_adam_first_step"))
         hint = "m and v start at 0: what are they after one gradient of 1, and what is m / sqrt(v)?"
         if math.isclose(came, 1.0, rel_tol=1e-3):
             hint = "that is the step WITH bias correction"
@@ -83,7 +74,7 @@ def question_clipping(answer):
     """Question 5: which clipping keeps the direction of (3, -0.5)."""
     with hidden("Question 5") as expect:
         likely = {"value": "clip every entry of (3, -0.5) at 1 and draw both arrows"}
-        _choice(expect, answer, "answer_clipping", ("value", "norm"), "norm", likely)
+        choice(expect, answer, "answer_clipping", ("value", "norm"), "norm", likely)
 
 
 def question_rmsprop_zero(answer):
@@ -94,4 +85,4 @@ def question_rmsprop_zero(answer):
             "c": "with beta = 0 the root of v is |g|: what is g / |g|?",
             "d": "there is no average of the gradient itself in RMSProp",
         }
-        _choice(expect, answer, "answer_rmsprop_zero", "abcd", "b", likely)
+        choice(expect, answer, "answer_rmsprop_zero", "abcd", "b", likely)
