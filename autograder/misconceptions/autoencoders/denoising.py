@@ -41,7 +41,7 @@ MISCONCEPTIONS = [
     _corrupt(
         "own-noise",
         (_NOISE, "return x + sigma * torch.randn(x.shape, dtype=x.dtype, device=x.device)"),
-        says="every draw is 2",
+        says="the argument randn_like",
         hint="The noise comes from the argument randn_like.",
     ),
     _corrupt(

@@ -50,6 +50,12 @@ MISCONCEPTIONS = [
         says="share of the whole variance",
         hint="The error itself, not its share.",
     ),
+    _q2(
+        "the-next-one-only",
+        (_PCA, "answer_pca_error = 1.0"),
+        says="the variance along every direction",
+        hint="All three directions that are left out count: 1 + 0.5 + 0.5.",
+    ),
     _q3("no-shrinkage", (_DENOISED, "answer_denoised = 5"), says="without shrinkage", hint="5 · 4 / (4 + 1)."),
     _q3(
         "score-of-the-clean-data",
@@ -58,8 +64,21 @@ MISCONCEPTIONS = [
         hint="5 - 5 / 4 uses the density of the clean data; the noisy one has variance 5.",
     ),
     _q3("the-noise", (_DENOISED, "answer_denoised = 1.0"), says="taken away", hint="1 is the estimated noise."),
+    _q3(
+        "the-prior-mean",
+        (_DENOISED, "answer_denoised = 0"),
+        says="ignores the observation",
+        hint="The observation counts too: 5 · 4 / (4 + 1).",
+    ),
     _q4("negative", (_GAP, "answer_gap = -4.3"), says="never negative", hint="log p(x) - ELBO, not the reverse."),
     _q4("the-sum", (_GAP, "answer_gap = 178.7"), says="what is the difference", hint="The gap is the difference."),
+    _q4("zero", (_GAP, "answer_gap = 0"), says="what is the difference", hint="The ELBO is below log p(x) here."),
+    _q4(
+        "no-number",
+        (_GAP, 'answer_gap = "4.3 nats"'),
+        says="a number",
+        hint="A number, without its unit.",
+    ),
     _q5(
         "unreadable",
         (_BLIND, 'answer_blind = "a"'),
@@ -68,6 +87,12 @@ MISCONCEPTIONS = [
     ),
     _q5("ten-numbers", (_BLIND, 'answer_blind = "c"'), says="ten numbers as well", hint="The loss is blind."),
     _q5("network", (_BLIND, 'answer_blind = "d"'), says="the same kind of network", hint="The loss is blind."),
+    _q5(
+        "no-letter",
+        (_BLIND, 'answer_blind = "mean 0"'),
+        says="one of the letters",
+        hint="Give the letter, in quotes.",
+    ),
     _q6(
         "means-only",
         (_COUNT, "answer_parameters = 600_000"),
@@ -75,4 +100,16 @@ MISCONCEPTIONS = [
         hint="A mean and a standard deviation for each latent number.",
     ),
     _q6("one-example", (_COUNT, "answer_parameters = 20"), says="for one example", hint="Times the examples."),
+    _q6(
+        "full-covariances",
+        (_COUNT, "answer_parameters = 60_000 * (10 + 55)"),
+        says="examples times latent numbers",
+        hint="The q of each example is diagonal: ten means and ten standard deviations.",
+    ),
+    _q6(
+        "shared-by-all",
+        (_COUNT, "answer_parameters = 60_000 + 20"),
+        says="examples times latent numbers",
+        hint="Without an encoder nothing is shared: every example has twenty numbers of its own.",
+    ),
 ]
