@@ -1422,7 +1422,7 @@ show(fig, "EM on 500 points from two normal distributions, started in the middle
 #
 # 1. How many modes has $p(z\mid x=1.6)$, how many $p(z\mid x=0)$?
 # 2. Move $q$ by hand. What happens to the bound, what to the KL, what to their sum?
-# 3. Tick *fit q*: it climbs from where your sliders stand. Where does it settle from a mean of −1, of 1.5, of 3?
+# 3. Tick *fit q*: it climbs from where your sliders stand. Where does it settle from a mean of 0, of 1.5, of 3?
 # 4. With the fit on, for which bend $a$ does the KL vanish, and why?
 
 # %% demo=true
