@@ -1284,8 +1284,8 @@ hidden.batch_norm_eval(BatchNorm2d)
 #
 # **2 points.** There is more to it than size. Balduzzi et al. (2017) took a random ReLU network
 # $f:\mathbb R\to\mathbb R$ and looked at its derivative as a function of $x$. With one layer it hardly changes
-# between neighbouring points. With 24 it looks like white noise: the gradient at one point says nothing about the
-# gradient beside it, and no step in its direction makes sense. With skips, order returns.
+# between neighbouring points. With 24 it looks like noise: the gradient at one point says little about the gradient a
+# short way beside it, and no long step in its direction makes sense. With skips, order returns.
 #
 # Fill in one layer of the network: $h\leftarrow r$ without skips, $h\leftarrow h+\beta\,r$ with them, where
 # $r=\text{relu}(hW^\top)$.
@@ -1359,9 +1359,9 @@ show(fig, "The derivative of a random network of width 100 over its input; above
 # derivative ever break up as it does without them? (3) Does depth still matter?
 #
 # <details><summary>What to find</summary>Without skips the sign changes rise from a handful to some tens within the
-# first 20 layers, and neighbours lose their correlation. With skips a few changes are left at most depths, whatever β
-# is (here some more around depth 10), and neighbours stay correlated. A large β makes f itself explode, which the
-# picture does not show, since it is scaled.</details>
+# first 20 layers, and the correlation falls off within a few points. With skips a few changes are left at most
+# depths, whatever β is (here some more around depth 10), and neighbours stay correlated. A large β makes f itself
+# explode, which the picture does not show, since it is scaled.</details>
 
 # %% demo=true
 def shattering(fig, depth, width, skips, beta):
@@ -2256,7 +2256,8 @@ def average_precision(det_image: Tensor, det_score: Tensor, det_box: Tensor, gt_
 
     det_image: [D] int64, which picture; det_score: [D]; det_box: [D, 4]; gt_image: [G] int64; gt_box: [G, 4]
     Each detection, by decreasing score (equal scores: the earlier first), is compared with the ground truth of its
-    picture that it overlaps most. Returns a float: nan if G = 0, 0.0 if D = 0 and G > 0.
+    picture that it overlaps most: a hit if that IoU is at least iou_threshold and that object not claimed before.
+    Returns a float: nan if G = 0, 0.0 if D = 0 and G > 0.
     """
     ### BEGIN SOLUTION
     if len(gt_box) == 0:
@@ -2636,7 +2637,7 @@ hidden.experiment_detector(yolo_encode, nms, mean_average_precision)
 # %% [markdown]
 # At full size: on PASCAL VOC 2007, 20 classes of real photographs, YOLO reached 63.4 mAP@0.5 at 45 pictures a second
 # (Redmon et al. 2016), Fast R-CNN 70.0 and Faster R-CNN 73.2 (VGG-16, trained on VOC 2007 and 2012): slower, and more
-# accurate. Mind how little mAP says about duplicates: without NMS ours hardly changes, because the extra boxes have
+# accurate. Mind how little mAP says about duplicates: without NMS it may hardly change, because the extra boxes have
 # low scores. That is why the check counts them too.
 #
 # ## 10 Not only pictures
