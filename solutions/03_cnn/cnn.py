@@ -1066,11 +1066,12 @@ show(fig, "Test accuracy. The CNN is better on digits with a sixth of the weight
     "CNN loses its advantage.")
 
 with check("Experiment A: locality") as expect:
-    plain, gain = lab.pick(smoke=(0.2, -1.0), quick=(0.93, 0.05), full=(0.98, 0.10))
+    # quick, five seeds: the CNN 0.924 to 0.938 and, moved, 0.105 to 0.147 better; the MLP 0.898 to 0.907
+    plain, gain = lab.pick(smoke=(0.2, -1.0), quick=(0.91, 0.05), full=(0.98, 0.10))
     cnn_plain, cnn_gain = rows_a["CNN", "digits"], rows_a["CNN", "moved"] - rows_a["MLP", "moved"]
     expect.true(cnn_plain >= plain,
         f"the CNN reaches {cnn_plain:.3f} on digits, expected at least {plain}",
-        likely="a gradient of your layers is wrong: run the checks of exercises 2 to 4")
+        likely="your layers do not compute what they should: run the checks of exercises 2 to 4")
     expect.true(cnn_gain >= gain,
         f"on moved digits the CNN is {cnn_gain:.3f} better, expected at least {gain}")
     expect.why("The same idea, fewer weights, better generalisation: an assumption about the world, "
@@ -1085,7 +1086,8 @@ with check("Experiment A: locality") as expect:
     expect.shape(max_pool2d(picture, 2)[0], (1, 1, 2, 2), "a pooled picture")
     one, first = torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1).long()
     expect.finite(max_pool2d_backward(one, first, (1, 1, 2, 2)), "the gradient of pooling")
-    expect.why("Graded by training the CNN on digits with your four functions.")
+    expect.why(
+        "Graded by training a CNN on digits with your four functions, step by step beside torch's.")
 ### BEGIN HIDDEN TESTS
 from autograder.checks import cnn as hidden
 
@@ -1093,6 +1095,11 @@ hidden.experiment_locality(conv2d_forward, conv2d_backward, max_pool2d, max_pool
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# A good accuracy says little about gradients. Two seeds each, preset quick: with the gradient in $w$ divided by the
+# number of pictures the CNN reached 0.930 and 0.937 (Adam forgives a wrong scale), with that in $x$ taken as zero, so
+# that the first layer keeps its random kernels, 0.926 and 0.932; with right gradients 0.930 and 0.938. So what is
+# graded compares the losses of the first steps with those of right gradients.
+#
 # What has it learned? Here are the nine kernels of the first layer, and what they see in one digit. At full size,
 # with 60,000 digits and 12 epochs, a network of this kind errs on about 1 % of the test digits: LeNet-5 reached
 # 0.95 %, and 0.8 % with distorted copies of the training digits (LeCun et al. 1998).
@@ -2608,13 +2615,15 @@ show(fig, "Four pictures that the detector has never seen. Above, all boxes with
     "and score.")
 
 with check("Experiment C: the detector") as expect:
+    # quick, four seeds: 0.998 to 1.000, 0.882 to 0.949 and 0.957 to 0.985 detections per object (1.15 to 1.85 without
+    # nms); x and y in units of the picture, two seeds: 0.727 and 0.799, 0.066 and 0.087
     need_50, need_75 = lab.pick(smoke=(0.0, 0.0), quick=(0.90, 0.75), full=(0.95, 0.85))
     expect.true(map_50 >= need_50, f"mAP@0.5 is {map_50:.3f}, expected at least {need_50}",
         likely="are row and column right in yolo_encode? And centre, not corner?")
     expect.true(map_75 >= need_75, f"mAP@0.75 is {map_75:.3f}, expected at least {need_75}",
         likely="boxes that are roughly right only: look at x, y within the cell, and w, h in units of "
         "the picture")
-    expect.true(per_object <= 1.3, f"{per_object:.2f} detections per object, expected at most 1.3",
+    expect.true(per_object <= 1.1, f"{per_object:.2f} detections per object, expected at most 1.1",
         likely="nms leaves duplicates")
     expect.why(
         "The same idea, with a larger network, found dogs and bicycles in 45 pictures a second in 2016.")
@@ -2637,8 +2646,9 @@ hidden.experiment_detector(yolo_encode, nms, mean_average_precision)
 # %% [markdown]
 # At full size: on PASCAL VOC 2007, 20 classes of real photographs, YOLO reached 63.4 mAP@0.5 at 45 pictures a second
 # (Redmon et al. 2016), Fast R-CNN 70.0 and Faster R-CNN 73.2 (VGG-16, trained on VOC 2007 and 2012): slower, and more
-# accurate. Mind how little mAP says about duplicates: without NMS it may hardly change, because the extra boxes have
-# low scores. That is why the check counts them too.
+# accurate. Mind how little mAP says about duplicates: without NMS ours fell from 1.00 to 0.99 in one training (in
+# three others to between 0.84 and 0.92), because the extra boxes have low scores. That is why the check counts them
+# too.
 #
 # ## 10 Not only pictures
 #
