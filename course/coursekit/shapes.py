@@ -99,11 +99,11 @@ def box_overlaps(a, b):
     Pair by pair and slow, for checks that need overlaps and are not about them. `ValueError` for other shapes and for a
     box with x2 < x1 or y2 < y1.
     """
-    for boxes in (a, b):
-        if boxes.ndim != 2 or boxes.shape[1] != 4:
-            raise ValueError(f"boxes must have shape [K, 4], not {tuple(boxes.shape)}")
-        if (boxes[:, 2:] < boxes[:, :2]).any():
-            raise ValueError("a box has x2 < x1 or y2 < y1")
+    if tuple(a.shape[1:]) != (4,) or tuple(b.shape[1:]) != (4,):
+        raise ValueError(f"two lists of boxes [K, 4] and [M, 4] are needed, not {tuple(a.shape)} and {tuple(b.shape)}")
+    for x1, y1, x2, y2 in (*a.tolist(), *b.tolist()):
+        if x2 < x1 or y2 < y1:
+            raise ValueError(f"no box: ({x1:g}, {y1:g}, {x2:g}, {y2:g}) has x2 < x1 or y2 < y1")
     return a.new_tensor([pair_overlap(p, q) for p in a.tolist() for q in b.tolist()]).view(len(a), len(b))
 
 

@@ -433,8 +433,8 @@ with check("Exercise 2: the values of conv2d_forward") as expect:
     expect.close(found[0, 0, 2, 2], 2.5, "a corner detector with bias -0.5 at the corner", rtol=1e-6,
         likely="three ones under the three weights, plus the bias ONCE")
     pictures = torch.arange(8.0).view(2, 2, 1, 2)  # [N, C, H, W]
-    filters = torch.tensor([[[1.0, 10], [100, 1000]], [[1, 0], [0, 0]], [[0, 0], [0, 1]]])[:, :, None]  # [O, C, 1, 2]
-    mixed = conv2d_forward(pictures, filters, torch.tensor([0.0, 10, 20]))
+    weights = torch.tensor([[[1.0, 10], [100, 1000]], [[1, 0], [0, 0]], [[0, 0], [0, 1]]])[:, :, None]  # [O, C, 1, 2]
+    mixed = conv2d_forward(pictures, weights, torch.tensor([0.0, 10, 20]))
     expect.shape(mixed, (2, 3, 1, 1), "3 filters of 1 x 2 on 2 pictures with 2 channels of 1 x 2",
         likely="y is [N, O, Ho, Wo], and a bias [O] belongs to axis 1: one number for each map")
     expect.close(mixed[:, :, 0, 0], [[3210.0, 10, 23], [7654, 14, 27]],
@@ -463,8 +463,8 @@ with check("Exercise 2: stride, padding, dilation") as expect:
     expect.shape(dilated, (1, 1, 3, 5), "2 x 2 with dilation 2 on 5 x 7")
     expect.close(dilated[0, 0, 0, 0], 0 + 2 + 14 + 16, "the first sum with dilation 2", rtol=1e-6,
         likely="the taps lie two pixels apart, in both directions")
-    pictures, filters = torch.arange(48.0).view(2, 2, 4, 3), torch.arange(1.0, 13).view(3, 2, 1, 2)
-    both = conv2d_forward(pictures, filters, torch.tensor([0.0, 100, 200]), stride=(3, 1), dilation=(1, 2))
+    pictures, weights = torch.arange(48.0).view(2, 2, 4, 3), torch.arange(1.0, 13).view(3, 2, 1, 2)
+    both = conv2d_forward(pictures, weights, torch.tensor([0.0, 100, 200]), stride=(3, 1), dilation=(1, 2))
     expect.close(both,
         [[[[96.0], [186]], [[308], [542]], [[520], [898]]], [[[336], [426]], [[932], [1166]], [[1528], [1906]]]],
         "2 pictures, 2 channels, 3 filters of 1 x 2, stride (3, 1), dilation (1, 2)", rtol=1e-6,
@@ -2216,16 +2216,16 @@ with check("Exercise 8: yolo_encode") as expect:
     expect.close(border[3, 0], [1, 0.75, 1.0, 0.125, 0.25, 0, 1],
         "cell (3, 0) of a box with its centre on the lower edge",
         likely="such a centre belongs to the last cell: min(..., S - 1)")
-    two = yolo_encode([[9.0, 9.0, 13.0, 15.0], [8.0, 8.0, 16.0, 14.0]], [1, 0], 4, 2, 32)
-    expect.close(two[1, 1], [1, 0.375, 0.5, 0.125, 0.1875, 0, 1],
+    shared = yolo_encode([[9.0, 9.0, 13.0, 15.0], [8.0, 8.0, 16.0, 14.0]], [1, 0], 4, 2, 32)
+    expect.close(shared[1, 1], [1, 0.375, 0.5, 0.125, 0.1875, 0, 1],
         "cell (1, 1) with the centres of two boxes",
         likely="the first box in the list stays, with all its numbers and its class")
     expect.close(yolo_encode([], [], 4, 2, 32), np.zeros((4, 4, 7)), "a picture with nothing in it")
     whole = yolo_encode([[0, 0, 16, 16]], [1], 4, 2, 32)
     expect.dtype(whole, "float32", "the targets of a list of whole numbers",
         likely="a tensor of whole numbers cannot hold 0.5: make the boxes float first")
-    double = torch.tensor([[0.0, 0, 16, 16]], dtype=torch.float64)
-    expect.dtype(yolo_encode(double, torch.tensor([1]), 4, 2, 32), "float64",
+    exact = torch.tensor([[0.0, 0, 16, 16]], dtype=torch.float64)
+    expect.dtype(yolo_encode(exact, torch.tensor([1]), 4, 2, 32), "float64",
         "the targets of float64 boxes", likely="boxes.new_zeros(...) takes the dtype of boxes")
     expect.why(
         "Detection has become regression: a fixed number of numbers, however many objects there are.")
@@ -2317,9 +2317,9 @@ with check("Exercise 9: average_precision") as expect:
     late = alone(average_precision, *pattern([0, 1, 1], 2))
     expect.close(late, 2 / 3, "AP of miss, hit, hit with 2 objects", rtol=1e-5,
         likely="the envelope is the best precision from here to the END of the list: 2/3 at both hits")
-    order = [3, 0, 5, 1, 4, 2]
+    other = [3, 0, 5, 1, 4, 2]
     *found, gt_image, gt_box = pattern([1, 0, 1, 0, 1, 0], 4)
-    mixed = alone(average_precision, *(part[order] for part in found), gt_image, gt_box)
+    mixed = alone(average_precision, *(part[other] for part in found), gt_image, gt_box)
     expect.close(mixed, 0.5666667, "AP of the same zigzag, handed over in another order", rtol=1e-5,
         likely="sort by decreasing score, image numbers and boxes too")
     both = torch.tensor([[0.0, 0, 10, 10], [0, 2, 10, 12]])  # two objects in one picture, IoU 2/3
