@@ -1354,7 +1354,7 @@ for ax, (name, (depth, residual)) in zip(axes, cases.items(), strict=True):
     profile, changes = profiles[1], np.mean([sign_changes(p) for p in profiles])
     ax.plot(np.linspace(-2, 2, 256), profile / profile.abs().max(), linewidth=1)
     ax.axhline(0, color="black", linewidth=0.6)
-    ax.set(title=f"{name}: {changes:.0f} sign changes", xlabel="x")
+    ax.set(title=f"{name}, sign changes: {changes:.0f}", xlabel="x")
 axes[0].set_ylabel("df/dx, scaled")
 show(fig, "The derivative of a random network of width 100 over its input; above, how often its sign "
     "changes, a mean over five networks. One layer: a few steps. 24 plain layers: noise. 24 layers "
@@ -1375,7 +1375,7 @@ def shattering(fig, depth, width, skips, beta):
     profile = gradient_profile(depth, skips, 1, width, beta)
     left, right = fig.subplots(1, 2)
     left.plot(np.linspace(-2, 2, 256), profile / profile.abs().max().clamp(min=1e-30), linewidth=1)
-    left.set(title=f"{sign_changes(profile)} sign changes", xlabel="x", ylabel="df/dx, scaled", ylim=(-1.05, 1.05))
+    left.set(title=f"sign changes: {sign_changes(profile)}", xlabel="x", ylabel="df/dx, scaled", ylim=(-1.05, 1.05))
     right.plot(autocorrelation(profile), marker="o", markersize=3)
     right.set(title="correlation with neighbours", xlabel="distance in points", ylim=(-0.3, 1.05))
 
