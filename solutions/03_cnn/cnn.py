@@ -422,6 +422,8 @@ with check("Exercise 2: the values of conv2d_forward") as expect:
         "the kernel [[1, 2], [3, 4]] on the numbers 0 to 8", rtol=1e-6,
         likely="the top left answer is 0*1 + 1*2 + 3*3 + 4*4 = 27; 13 means that the kernel was turned "
         "around")
+    expect.equal(x, torch.arange(9.0).view(1, 1, 3, 3), "x after the call",
+        likely="x belongs to the caller: work on a copy")
     square = torch.zeros(1, 1, 6, 6)
     square[0, 0, 2:4, 2:4] = 1.0
     corner = torch.tensor([[[[0.0, 0.0, 0.0], [0.0, 1.0, 1.0], [0.0, 1.0, 0.0]]]])
@@ -476,19 +478,20 @@ from autograder.checks import cnn as hidden
 hidden.conv_options(conv2d_forward)
 ### END HIDDEN TESTS
 
-# %% given="slope-in-w"
-def slope_in_w(conv: Callable) -> Tensor | None:
-    """The gradient of the sum of a convolution in w, or None if there is none. (No need to read it.)"""
-    w = torch.ones(1, 1, 2, 2, requires_grad=True)
-    y = conv(torch.arange(9.0).view(1, 1, 3, 3), w)
-    return torch.autograd.grad(y.sum(), w)[0] if y.requires_grad else None
+# %% given="slopes"
+def slopes(conv: Callable) -> tuple:
+    """The gradients of the sum of a convolution in x and w, None where there is none. (No need to read it.)"""
+    x, w = torch.arange(9.0).view(1, 1, 3, 3).requires_grad_(), torch.ones(1, 1, 2, 2, requires_grad=True)
+    y = conv(x, w)
+    return torch.autograd.grad(y.sum(), (x, w), allow_unused=True) if y.requires_grad else (None, None)
 
 # %% test="ex2-conv-use-test" points=3 exercise_no=2
 with check("Exercise 2: in a network") as expect:
-    slope = slope_in_w(conv2d_forward)
-    expect.true(slope is not None, "the result cannot be differentiated in w",
-        likely="look for .detach() or .data")
-    expect.close(slope, [[[[8.0, 12.0], [20.0, 24.0]]]], "the gradient of the sum in w", rtol=1e-6)
+    for name, slope, want in zip("xw", slopes(conv2d_forward),
+            ([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]], [[8.0, 12], [20, 24]]), strict=True):  # fmt: skip
+        expect.true(slope is not None, f"the result cannot be differentiated in {name}",
+            likely="look for .detach() or .data")
+        expect.close(slope, [[want]], f"the gradient of the sum in {name}", rtol=1e-6)
     x, w = torch.zeros(2, 3, 5, 6), torch.zeros(4, 3, 3, 3)
     expect.raises(ValueError, conv2d_forward, x, torch.zeros(4, 2, 3, 3), what="2 channels in w, 3 in x")
     expect.raises(ValueError, conv2d_forward, x, w, torch.zeros(3),
@@ -779,6 +782,8 @@ with check("Exercise 3: conv_transpose2d") as expect:
         rtol=1e-6, likely="w is [O, C, kh, kw] and z is [N, O, h, w]: the sum runs over O")
     expect.raises(ValueError, conv_transpose2d, torch.ones(1, 1, 3, 3), w, 2, 0, 2,
         what="output_padding 2 at stride 2")
+    expect.raises(ValueError, conv_transpose2d, torch.ones(1, 1, 1, 4), w, 1, 1,
+        what="padding 1 that takes away both rows")
     expect.raises(ValueError, conv_transpose2d, torch.ones(1, 3, 3, 3), w,
         what="3 channels in z, 1 in w")
     expect.why("Rubber stamps: each number of z prints the kernel, in its own ink. That is all a "
@@ -898,6 +903,11 @@ with check("Exercise 4: max_pool2d") as expect:
     _, idx = max_pool2d(torch.zeros(1, 1, 2, 4), 2)
     expect.equal(idx, [[[[0, 2]]]], "the places of the winners among equals",
         likely="the first one wins")
+    y, idx = max_pool2d(torch.tensor([[[[0.0, 1], [2, 3]], [[9, 8], [7, 6]]]]), 2)
+    expect.close(y, [[[[3.0]], [[9.0]]]], "two channels with one window each",
+        likely="each channel is pooled for itself")
+    expect.equal(idx, [[[[3]], [[0]]]], "the places in two channels",
+        likely="idx counts within its own channel")
     y, idx = max_pool2d(torch.arange(24.0).view(1, 1, 4, 6), 2)
     expect.equal(idx, [[[[7, 9, 11], [19, 21, 23]]]], "the places in a picture of 4 x 6",
         likely="row * W + column, where W is the number of COLUMNS of the picture")
@@ -1191,6 +1201,13 @@ with check("Exercise 5: batch norm in training") as expect:
         likely="one mean per channel, over the batch AND over all pixels: dim=(0, 2, 3)")
     expect.close(y.var(dim=(0, 2, 3), correction=0), np.ones(3), "the (biased) variance of each channel",
         rtol=1e-4, likely="divide by sqrt(var + eps), with the biased variance of the channel")
+    pair = BatchNorm2d(1, eps=3.0)(torch.tensor([0.0, 2]).view(2, 1, 1, 1))  # mean 1, variance 1
+    expect.close(pair.flatten(), [-0.5, 0.5], "two pictures of one pixel, 0 and 2, with eps = 3",
+        rtol=1e-6, likely="eps is added to the variance, under the root")
+    four = BatchNorm2d(1)(torch.tensor([0.0, 2, 4, 6]).view(2, 1, 1, 2))  # mean 3, variance 5
+    expect.close(four.flatten(), np.array([-3, -1, 1, 3]) / math.sqrt(5),
+        "two pictures, (0, 2) and (4, 6)", rtol=1e-4,
+        likely="ONE mean and variance for the channel: not for each picture, not for each pixel")
     bn.load_state_dict(bn.state_dict() | {"weight": torch.tensor([2.0, 1, 3]), "bias": torch.tensor([0.0, 7, -1])})
     y = bn(x)
     expect.close(y.mean(dim=(0, 2, 3)), [0.0, 7, -1], "the mean of each channel with bias (0, 7, -1)",
@@ -1235,6 +1252,13 @@ with check("Exercise 5: running statistics") as expect:
         likely="(1 - momentum) * old + momentum * new, with momentum = 0.1")
     expect.close(bn.running_var, [1.3], "running_var after maps of unbiased variance 4", rtol=1e-5,
         likely="here the variance is the unbiased one, divided by N H W - 1")
+    trained = sum(p.numel() for p in bn.parameters())
+    expect.equal(trained, 2, "how many numbers are trained, with one channel",
+        likely="weight and bias are Parameters; the running statistics are buffers: register_buffer")
+    names = {"weight", "bias", "running_mean", "running_var"}
+    expect.true(names <= set(bn.state_dict()),
+        "the running statistics would not be saved with the network",
+        likely="a plain attribute is not part of the state: register_buffer")
     expect.why(
         "With 64 maps of 28 x 28 nobody sees the difference. With 3 numbers in a test, everybody does.")
 ### BEGIN HIDDEN TESTS
@@ -1254,6 +1278,11 @@ with check("Exercise 5: batch norm in evaluation") as expect:
     expect.close(bn.running_mean, [0.3], "running_mean after evaluation", rtol=1e-5,
         likely="eval mode changes nothing")
     bn.load_state_dict(bn.state_dict() | {"weight": torch.tensor([2.0]), "bias": torch.tensor([5.0])})
+    fresh = BatchNorm2d(1, eps=3.0)
+    fresh.eval()
+    expect.close(fresh(torch.full((1, 1, 1, 1), 2.0)).flatten(), [1.0],
+        "a pixel of 2 in a fresh layer, eps = 3", rtol=1e-6,
+        likely="the same formula in both modes, with eps")
     expect.close(bn(torch.full((1, 1, 1, 1), 2.0)), 2 * alone + 5,
         "the same pixel with weight 2 and bias 5", rtol=1e-4,
         likely="weight and bias belong to the layer in both modes")
@@ -1440,6 +1469,19 @@ def without_branch(block: nn.Module, x: Tensor) -> Tensor:
     return block(x).detach()
 
 
+def with_dead_relu(block: nn.Module, x: Tensor) -> Tensor:
+    """The block's answer when its first norm gives -1 everywhere, so that the ReLU behind it gives 0."""
+    norms = []
+    hooks = [m.register_forward_hook(lambda m, inputs, y: norms.append(m)) for m in block.modules()
+        if isinstance(m, torch_norm)]  # fmt: skip
+    block(x)
+    for hook in hooks:
+        hook.remove()
+    nn.init.zeros_(norms[0].weight)
+    nn.init.constant_(norms[0].bias, -1.0)
+    return block(x).detach()
+
+
 def map_sizes(net: nn.Module, x: Tensor) -> list[int]:
     """Heights of the maps behind the convolutions that are not shortcuts, in the order in which they run."""
     heights = []
@@ -1462,13 +1504,23 @@ with check("Exercise 6: ResidualBlock") as expect:
         likely="only the first convolution and the shortcut have the stride")
     expect.equal(sum(p.numel() for p in down.parameters()), 9 * 4 * 6 + 9 * 36 + 24 + 3 * 12,
         "its parameters", likely="the shortcut is a 1 x 1 convolution without bias, and a norm")
+    same = ResidualBlock(4, 4, 2, norm=torch_norm)
+    expect.equal(sum(p.numel() for p in same.parameters()), 2 * 9 * 16 + 16 + 16 + 8,
+        "parameters of a block from 4 to 4 channels with stride 2",
+        likely="the stride changes the shape too: a 1 x 1 convolution with this stride, and a norm")
     expect.true(down(torch.randn(2, 4, 6, 6, generator=torch.Generator().manual_seed(0))).min() >= 0,
         "the output must not be negative", likely="the last ReLU comes AFTER the addition")
     x = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(1))
+    before = x.clone()
     still = without_branch(ResidualBlock(3, 3, norm=torch_norm), x)
     expect.close(still, x.relu(), "a block from 3 to 3 channels whose branch gives 0: relu(x)",
         rtol=1e-6,
         likely="relu(branch + x): what came in is added as it is, and the ReLU comes after the sum")
+    expect.equal(x, before, "x after the call",
+        likely="no operation in place on x: the shortcut needs it")
+    dead = with_dead_relu(ResidualBlock(3, 3, norm=torch_norm), x)
+    expect.close(dead, x.relu(), "a block whose first norm gives -1 everywhere: relu(x)", rtol=1e-5,
+        atol=1e-6, likely="a ReLU follows the first norm: without it two convolutions in a row are one")
     plain = without_branch(ResidualBlock(3, 3, residual=False, norm=torch_norm), x)
     expect.close(plain, torch.zeros(2, 3, 4, 5), "the same with residual=False: 0", atol=1e-6,
         likely="with residual=False nothing is added to the branch")
@@ -1996,6 +2048,7 @@ with check("Exercise 7: box_iou") as expect:
     expect.raises(ValueError, box_iou, a, torch.tensor([[0.0, 0, 1, 1], [0, 3, 2, 1]]),
         what="y2 < y1 in one of two boxes")
     expect.raises(ValueError, box_iou, a[0], b, what="a single box [4] without its axis")
+    expect.raises(ValueError, box_iou, torch.ones(3, 5), b, what="boxes of 5 numbers")
     expect.shape(box_iou(torch.zeros(0, 4), b), (0, 3), "the overlaps of no boxes with 3")
     expect.why("IoU punishes too large and too small boxes alike, and is the same on every screen.")
 ### BEGIN HIDDEN TESTS
