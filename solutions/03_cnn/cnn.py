@@ -132,7 +132,7 @@ for i, name in enumerate(moves):
     for j in (0, 2, 3):
         axes[i, j].set(xticks=[], yticks=[])
 for ax, title in zip(axes[0], ("one zero, moved", "pixels 340 to 430 of the list", "196 units of an MLP",
-                               "a map of a conv layer"), strict=True):  # fmt: skip
+                               "a map of a conv layer"), strict=True):
     ax.set_title(title, fontsize=9.5)
 show(fig, "A zero moved by one pixel. The list of numbers moves by 1 or by 28 places, the units of an "
     "untrained MLP answer with another pattern each time; the map of a convolutional layer, untrained "
@@ -244,7 +244,7 @@ hidden.conv_out_size(conv_out_size)
 
 # %% exercise="ex1-conv-params"
 def conv_params(c_in: int, c_out: int, k: int | tuple[int, int], bias: bool = True,
-                groups: int = 1) -> int:  # fmt: skip
+                groups: int = 1) -> int:
     """Number of parameters of a convolution with c_out filters over c_in channels.
 
     k: size of the kernel, or (height, width)
@@ -390,7 +390,7 @@ show(fig, "Three filters at work: two for edges, whose answer is strongly negati
 # %% exercise="ex2-conv-forward"
 def conv2d_forward(x: Tensor, w: Tensor, b: Tensor | None = None, stride: int | tuple[int, int] = 1,
                    padding: int | tuple[int, int] = 0,
-                   dilation: int | tuple[int, int] = 1) -> Tensor:  # fmt: skip
+                   dilation: int | tuple[int, int] = 1) -> Tensor:
     """Convolution as deep learning means it: a cross-correlation, the kernel is not turned around.
 
     x: [N, C, H, W]; w: [O, C, kh, kw]; b: [O] or None; stride, padding, dilation: one number, or
@@ -494,7 +494,7 @@ def slopes(conv: Callable) -> tuple:
 # %% test="ex2-conv-use-test" points=3 exercise_no=2
 with check("Exercise 2: in a network") as expect:
     for name, slope, want in zip("xw", slopes(conv2d_forward),
-            ([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]], [[8.0, 12], [20, 24]]), strict=True):  # fmt: skip
+            ([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]], [[8.0, 12], [20, 24]]), strict=True):
         expect.true(slope is not None, f"the result cannot be differentiated in {name}",
             likely="look for .detach() or .data")
         expect.close(slope, [[want]], f"the gradient of the sum in {name}", rtol=1e-6)
@@ -594,7 +594,7 @@ def field(fig, kernel, stride, padding, dilation, layers, doubling):
     ax.grid(False)
     seen = int((paths.sum(dim=0) > 0).sum())
     lines = [f"receptive field {size} x {size}", f"pixels really seen {seen} x {seen}", f"jump {jump}",
-        f"output {out} x {out} from {n} x {n}", f"weights {layers * kernel**2} per channel pair"]  # fmt: skip
+        f"output {out} x {out} from {n} x {n}", f"weights {layers * kernel**2} per channel pair"]
     text.text(0, 0.75, "\n\n".join(lines), va="top")
 
 
@@ -637,7 +637,7 @@ explore(field, "The input pixels that one output unit sees, darker where more pa
 # %% exercise="ex3-conv-backward"
 def conv2d_backward(grad_y: Tensor, x: Tensor, w: Tensor, stride: int | tuple[int, int] = 1,
                     padding: int | tuple[int, int] = 0,
-                    dilation: int | tuple[int, int] = 1) -> tuple:  # fmt: skip
+                    dilation: int | tuple[int, int] = 1) -> tuple:
     """Gradients of a loss in the inputs of y = conv2d_forward(x, w, b, stride, padding, dilation).
 
     grad_y: gradient in y, [N, O, Ho, Wo]; x: [N, C, H, W]; w: [O, C, kh, kw]
@@ -741,7 +741,7 @@ hidden.conv_backward_inputs(conv2d_backward)
 
 # %% exercise="ex3-conv-transpose"
 def conv_transpose2d(z: Tensor, w: Tensor, stride: int = 1, padding: int = 0,
-                     output_padding: int = 0) -> Tensor:  # fmt: skip
+                     output_padding: int = 0) -> Tensor:
     """Transposed convolution: what conv2d_backward does to grad_y, as a layer.
 
     z: [N, O, h, w]; w: [O, C, kh, kw], laid out as for the convolution from C to O channels.
@@ -838,7 +838,7 @@ class StudentConv2d(nn.Module):
 # %% demo=true
 generator = lab.generator("gradcheck")
 parts = [torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_()
-    for shape in ((2, 2, 5, 4), (3, 2, 3, 2), (3,))]  # fmt: skip
+    for shape in ((2, 2, 5, 4), (3, 2, 3, 2), (3,))]
 print("gradcheck of your convolution:", torch.autograd.gradcheck(lambda *p: ConvFn.apply(*p, 2, 1), parts))
 z, x = torch.randn(1, 3, 3, 3, generator=generator), torch.randn(1, 2, 5, 4, generator=generator)
 w = parts[1].detach().float()
@@ -1282,8 +1282,8 @@ with check("Exercise 5: batch norm in evaluation") as expect:
     bn = BatchNorm2d(1)
     bn(torch.tensor([1.0, 3.0, 5.0]).view(1, 1, 1, 3))
     bn.eval()
-    alone = bn(torch.full((1, 1, 1, 1), 2.0))
-    expect.close(alone, [[[[(2.0 - 0.3) / math.sqrt(1.3 + 1e-5)]]]], "a single pixel of 2", rtol=1e-4,
+    single = bn(torch.full((1, 1, 1, 1), 2.0))
+    expect.close(single, [[[[(2.0 - 0.3) / math.sqrt(1.3 + 1e-5)]]]], "a single pixel of 2", rtol=1e-4,
         likely="in eval mode the running statistics are used")
     expect.close(bn.running_mean, [0.3], "running_mean after evaluation", rtol=1e-5,
         likely="eval mode changes nothing")
@@ -1293,7 +1293,7 @@ with check("Exercise 5: batch norm in evaluation") as expect:
     expect.close(fresh(torch.full((1, 1, 1, 1), 2.0)).flatten(), [1.0],
         "a pixel of 2 in a fresh layer, eps = 3", rtol=1e-6,
         likely="the same formula in both modes, with eps")
-    expect.close(bn(torch.full((1, 1, 1, 1), 2.0)), 2 * alone + 5,
+    expect.close(bn(torch.full((1, 1, 1, 1), 2.0)), 2 * single + 5,
         "the same pixel with weight 2 and bias 5", rtol=1e-4,
         likely="weight and bias belong to the layer in both modes")
     expect.why("What the network says about a picture must not depend on the pictures beside it.")
@@ -1338,7 +1338,7 @@ hidden.batch_norm_eval(BatchNorm2d)
 
 # %% exercise="exB-gradient-profile"
 def gradient_profile(depth: int, residual: bool, seed: int, width: int = 200,
-                     beta: float = 1.0) -> Tensor:  # fmt: skip
+                     beta: float = 1.0) -> Tensor:
     """df/dx of a random ReLU network from R to R at 256 points of [-2, 2]: float64 [256].
 
     depth: number of ReLU layers; residual: with skips around all of them but the first
@@ -1454,7 +1454,7 @@ class ResidualBlock(nn.Module):
     """
 
     def __init__(self, c_in: int, c_out: int, stride: int = 1, residual: bool = True,
-                 norm: Callable = BatchNorm2d):  # fmt: skip
+                 norm: Callable = BatchNorm2d):
         super().__init__()
         ### BEGIN SOLUTION
         self.conv1 = nn.Conv2d(c_in, c_out, 3, stride, padding=1, bias=False)
@@ -1488,7 +1488,7 @@ def with_dead_relu(block: nn.Module, x: Tensor) -> Tensor:
     """The block's answer when its first norm gives -1 everywhere, so that the ReLU behind it gives 0."""
     norms = []
     hooks = [m.register_forward_hook(lambda m, inputs, y: norms.append(m)) for m in block.modules()
-        if isinstance(m, torch_norm)]  # fmt: skip
+        if isinstance(m, torch_norm)]
     block(x)
     for hook in hooks:
         hook.remove()
@@ -1549,7 +1549,7 @@ hidden.residual_block(ResidualBlock)
 
 # %% exercise="ex6-make-resnet"
 def make_resnet(n: int, width: int = 16, num_classes: int = 10, c_in: int = 3,
-                residual: bool = True) -> nn.Module:  # fmt: skip
+                residual: bool = True) -> nn.Module:
     """Residual network with 6n + 2 weight layers for small pictures: [N, c_in, H, W] to [N, num_classes].
 
     Stem (3x3 convolution without bias, norm, ReLU), three stages of n blocks with width, 2 width, 4 width
@@ -1661,9 +1661,9 @@ pool = lambda k, stride: ("pool", 0, k, stride, 0)
 fc = lambda out: ("fc", out, 0, 1, 0)
 lenet5 = [conv(6, 5, 1, 2), pool(2, 2), conv(16, 5), pool(2, 2), fc(120), fc(84), fc(10)]
 alexnet = [conv(96, 11, 4), pool(3, 2), conv(256, 5, 1, 2), pool(3, 2), conv(384, 3, 1, 1), conv(384, 3, 1, 1),
-    conv(256, 3, 1, 1), pool(3, 2), fc(4096), fc(4096), fc(1000)]  # fmt: skip
+    conv(256, 3, 1, 1), pool(3, 2), fc(4096), fc(4096), fc(1000)]
 vgg19 = [layer for width, count in ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
-    for layer in [conv(width, 3, 1, 1)] * count + [pool(2, 2)]] + [fc(4096), fc(4096), fc(1000)]  # fmt: skip
+    for layer in [conv(width, 3, 1, 1)] * count + [pool(2, 2)]] + [fc(4096), fc(4096), fc(1000)]
 assert shape_table("LeNet-5", lenet5, 28, 1) == 61_706
 assert shape_table("AlexNet, in one tower", alexnet, 227, 3) == 62_378_344
 assert shape_table("VGG-19", vgg19, 224, 3, show_rows=False) == 143_667_240
@@ -1679,7 +1679,7 @@ assert shape_table("VGG-19", vgg19, 224, 3, show_rows=False) == 143_667_240
 # %% demo=true
 entries = [("2010", 28.2, "shallow"), ("2011", 25.8, "shallow"), ("2012", 16.4, "AlexNet, 8 layers"),
     ("2013", 11.7, "ZFNet, 8 layers"), ("2014, second", 7.3, "VGG, 19 layers"),
-    ("2014", 6.7, "GoogLeNet, 22 layers"), ("2015", 3.57, "ResNet, 152 layers")]  # fmt: skip
+    ("2014", 6.7, "GoogLeNet, 22 layers"), ("2015", 3.57, "ResNet, 152 layers")]
 fig, ax = figure(size=(7.4, 3.2))
 for row, (_, error, name) in enumerate(entries):
     ax.barh(row, error, color=COLOR["sky" if name == "shallow" else "blue"])
@@ -2255,7 +2255,7 @@ hidden.decode_boxes(decode_boxes)
 
 # %% exercise="ex8-yolo-encode"
 def yolo_encode(boxes: Tensor | list, labels: Tensor | list, S: int, C: int,
-                image_size: float) -> Tensor:  # fmt: skip
+                image_size: float) -> Tensor:
     """Grid targets of one picture: [S, S, 5 + C], row first, channels [obj, x, y, w, h, one-hot class].
 
     boxes: [K, 4] (x1, y1, x2, y2) in pixels, K may be 0; labels: [K], 0 ... C-1
@@ -2337,7 +2337,7 @@ hidden.yolo_encode(yolo_encode)
 
 # %% exercise="ex9-average-precision"
 def average_precision(det_image: Tensor, det_score: Tensor, det_box: Tensor, gt_image: Tensor,
-                      gt_box: Tensor, iou_threshold: float = 0.5) -> float:  # fmt: skip
+                      gt_box: Tensor, iou_threshold: float = 0.5) -> float:
     """Average precision of one class (all-point rule).
 
     det_image: [D] int64, which picture; det_score: [D]; det_box: [D, 4]
@@ -2616,7 +2616,7 @@ def yolo_loss(out: Tensor, target: Tensor) -> Tensor:
 n_det, steps_c = lab.pick(smoke=(64, 5), quick=(1500, 300), full=(6000, 3000))
 seen_set, unseen = shapes(lab.rng("detector"), n_det), shapes(lab.rng("unseen"), lab.pick(smoke=20, quick=200))
 targets = torch.stack([yolo_encode(torch.from_numpy(b).float(), torch.from_numpy(k), 8, 3, 64)
-    for b, k in zip(seen_set.boxes, seen_set.labels, strict=True)]).to(lab.device)  # fmt: skip
+    for b, k in zip(seen_set.boxes, seen_set.labels, strict=True)]).to(lab.device)
 as_input = lambda images: torch.from_numpy(images).permute(0, 3, 1, 2).float().to(lab.device) / 255
 x_det, x_unseen = as_input(seen_set.images), as_input(unseen.images)
 with lab.seeded("detector"):
