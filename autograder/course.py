@@ -52,6 +52,7 @@ CHAPTERS = (
     Chapter("00_start", "Getting started", points=0),
     Chapter("01_optimization", "Optimization"),
     Chapter("02_backprop", "Backpropagation"),
+    Chapter("03_cnn", "Convolutional networks"),
     Chapter("08_autoencoders", "Autoencoders"),
 )
 

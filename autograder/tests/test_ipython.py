@@ -23,6 +23,13 @@ CELLS = {
     "call": "grad(3.0)",
     "stopped": "slopes, table = [grad(3.0)], {}",
     "after stopped": "total = sum(slopes)",
+    "stopped block": (
+        "with np.errstate(all='ignore'):\n    for start in (1.0, 2.0):\n        if start > 0:\n"
+        "            steps = grad(start)\n    best, (last, *others) = steps, [p for p in steps]"
+    ),
+    "after block": "print(steps)",
+    "after a later line of the block": "print(others)",
+    "inside a comprehension": "print(p)",
     "two after": "def twice():\n    return 2 * total\ntwice()",
     "unknown name": "print(nowhere)",
     "open": "with check('Exercise 1') as expect:\n    expect.close(grad(1.0), 2.0, 'the slope')",
@@ -130,7 +137,15 @@ def test_an_open_exercise_that_is_run_is_one_sentence(student, name, what):
     assert text == f"{what} is still open: {advice}"
 
 
-@pytest.mark.parametrize(("name", "missing"), [("after stopped", "slopes"), ("two after", "total")])
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        ("after stopped", "slopes"),
+        ("two after", "total"),
+        ("after block", "steps"),
+        ("after a later line of the block", "others"),
+    ],
+)
 def test_a_cell_after_one_that_stopped_names_the_open_exercise(student, name, missing):
     output, text = error(student[name])
     assert output.ename == "NameError"
@@ -140,6 +155,7 @@ def test_a_cell_after_one_that_stopped_names_the_open_exercise(student, name, mi
 
 def test_other_exceptions_keep_the_usual_traceback(student):
     names = (("other error", "KeyError"), ("other open", "NotImplementedError"), ("unknown name", "NameError"))
+    names += (("inside a comprehension", "NameError"),)
     for name, ename in names:
         output, text = error(student[name])
         assert output.ename == ename

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from coursekit.figures import figure
-from coursekit.shapes import SHAPES, draw_boxes, shapes
+from coursekit.shapes import SHAPES, box_overlaps, draw_boxes, shapes
 
 
 def test_boxes_masks_and_labels_belong_together():
@@ -52,3 +53,14 @@ def test_boxes_are_drawn():
     draw_boxes(ax, np.zeros((0, 4)))
     assert len(ax.lines) == 2 and [text.get_text() for text in ax.texts] == ["a", "1"]
     assert fig is ax.figure
+
+
+def test_overlaps_are_areas_shared_and_refuse_what_is_no_box():
+    a = torch.tensor([[0.0, 0, 2, 2], [1, 1, 3, 3], [1, 1, 1, 1]])
+    b = torch.tensor([[0.0, 0, 2, 2], [1, 0, 3, 2], [5, 5, 6, 6], [1, 1, 1, 1]])
+    want = torch.tensor([[1, 1 / 3, 0, 0], [1 / 7, 1 / 3, 0, 0], [0, 0, 0, 0]])
+    torch.testing.assert_close(box_overlaps(a, b), want)
+    assert box_overlaps(a.double(), b[:0].double()).shape == (3, 0)
+    for bad in (a[0], a[:, :3], torch.tensor([[0.0, 2, 2, 1]])):
+        with pytest.raises(ValueError, match="box"):
+            box_overlaps(bad, b)

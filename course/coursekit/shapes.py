@@ -93,6 +93,28 @@ def _inside(box: np.ndarray, kind: int, size: int) -> np.ndarray:
     return (abs(v) <= 1) & (abs(u) <= (v + 1) / 2)
 
 
+def box_overlaps(a, b):
+    """Intersection over union of all pairs of boxes (x1, y1, x2, y2): tensors `[K, 4]` and `[M, 4]` to `[K, M]`.
+
+    Pair by pair and slow, for checks that need overlaps and are not about them. `ValueError` for other shapes and for a
+    box with x2 < x1 or y2 < y1.
+    """
+    if tuple(a.shape[1:]) != (4,) or tuple(b.shape[1:]) != (4,):
+        raise ValueError(f"two lists of boxes [K, 4] and [M, 4] are needed, not {tuple(a.shape)} and {tuple(b.shape)}")
+    for x1, y1, x2, y2 in (*a.tolist(), *b.tolist()):
+        if x2 < x1 or y2 < y1:
+            raise ValueError(f"no box: ({x1:g}, {y1:g}, {x2:g}, {y2:g}) has x2 < x1 or y2 < y1")
+    return a.new_tensor([pair_overlap(p, q) for p in a.tolist() for q in b.tolist()]).view(len(a), len(b))
+
+
+def pair_overlap(p: Sequence[float], q: Sequence[float]) -> float:
+    """Intersection over union of two boxes; 0 where the union is empty."""
+    width, height = min(p[2], q[2]) - max(p[0], q[0]), min(p[3], q[3]) - max(p[1], q[1])
+    both = max(width, 0.0) * max(height, 0.0)
+    either = (p[2] - p[0]) * (p[3] - p[1]) + (q[2] - q[0]) * (q[3] - q[1]) - both
+    return both / either if either > 0 else 0.0
+
+
 def draw_boxes(
     ax, boxes, labels: Sequence | None = None, *, color: str = "yellow", linestyle: str = "-", width: float = 1.8
 ) -> None:

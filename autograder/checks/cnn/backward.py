@@ -115,6 +115,7 @@ def conv_transpose(conv_transpose2d):
             (3, 2, 3, 4, 5, 3, 3, 1, 2),
             (3, 4, 5, 2, 1, 2, 3, 0, 1),
             (1, 1, 1, 1, 2, 3, 1, 0, 0),
+            (2, 3, 3, 4, 3, 3, 1, 2, 0),  # a single row is left
         ):
             shapes = f"z {[2, o, h, width]}, w {[o, c, kh, kw]}"
             expect.case(f"{shapes}, stride {s}, padding {p}, output_padding {extra}")

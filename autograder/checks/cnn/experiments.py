@@ -186,7 +186,7 @@ def experiment_shattering(gradient_profile):
             expect.case(f"depth 24, residual={residual}, width 100, ten networks")
             profiles = [observe(gradient_profile, 24, residual, seed, 100, time_limit=20.0).value for seed in range(10)]
             mean = float(np.mean([_changes(profile) for profile in profiles]))
-            # right: 17.8 without skips, 1.3 with
+            # right, these ten: 25.4 without skips, 1.0 with; three other tens of seeds: 16.1 to 25.7, 1.0 to 1.2
             hint = "without skips the derivative must shatter, with skips it must not"
             expect.true(mean < 6 if residual else mean > 12, f"{mean:.1f} sign changes on average", likely=hint)
 

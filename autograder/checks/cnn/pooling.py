@@ -33,6 +33,7 @@ _CASES = (
     (6, 9, 4, 2, 2),
     (6, 9, 1, 1, 0),
     (11, 8, 5, 3, 1),
+    (3, 6, 5, 2, 1),  # the window just fits, thanks to the padding
 )
 
 
@@ -93,6 +94,7 @@ def max_pool(max_pool2d):
             ("k=4 on 3 columns", small, 4, 1, 0),
             ("k=4 on 3 rows", small.transpose(2, 3), 4, 1, 0),
             ("k=7 on 4 x 3 with padding 1", small, 7, None, 1),
+            ("k=5 on 2 rows with padding 1", torch.zeros(1, 1, 2, 6), 5, 1, 1),
         ):
             expect.case(case)
             run.refuses("this input is refused", x, k, s, p)

@@ -47,6 +47,7 @@ def encode_boxes(encode_boxes):
             ("one pair", p[:1], g[:1]),
             ("no pair at all", p[:0], g[:0]),
             ("boxes left of and above zero", p - 50, g - 50),
+            ("boxes smaller than 1", p / 50, g / 50),
         ):
             expect.case(case)
             expect.close(run(a, b).value, _codes(a, b), "the code", likely=_ENCODE, **CLOSE)

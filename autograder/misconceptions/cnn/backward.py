@@ -138,6 +138,12 @@ MISCONCEPTIONS = [
         hint="A pixel adds up what all filters send back.",
     ),
     _inputs(
+        "padding-cut-with-the-other-number",
+        (_CROP, "grad_x = F.pad(grad_padded, (0, ph, 0, pw))[:, :, pw : pw + height, ph : ph + width]"),
+        says="each pair is (vertical, horizontal)",
+        hint="Rows are cut by the vertical padding, columns by the horizontal one.",
+    ),
+    _inputs(
         "dilation-ignored",
         (
             _SCATTER,
@@ -180,6 +186,27 @@ MISCONCEPTIONS = [
         (_CROP_T, "y = y.roll((output_padding, output_padding), (2, 3))\n    " + _CROP_T),
         says="copy of w[o]",
         hint="output_padding adds rows at the bottom and columns on the right.",
+    ),
+    _transpose(
+        "output-padding-is-zeros",
+        (
+            _CROP_T,
+            "extra = output_padding\n"
+            "    y = y[:, :, padding : height - extra - padding, padding : width - extra - padding]\n"
+            "    return F.pad(y, (0, extra, 0, extra))",
+        ),
+        says="what was printed there stays",
+        hint="output_padding cuts less off at the end: the kernels may have printed there, so it is not simply zeros.",
+    ),
+    _transpose(
+        "channels-of-w-swapped",
+        (
+            'part = torch.einsum("nohw,oc->nchw", z, w[:, :, u, v])',
+            "turned = w[:, :, u, v].reshape(w.shape[1], w.shape[0]).T\n"
+            '            part = torch.einsum("nohw,oc->nchw", z, turned)',
+        ),
+        says="the sum runs over O",
+        hint="w is laid out as for the convolution from C to O channels, [O, C, kh, kw]; reshape does not transpose.",
     ),
     _transpose(
         "output-padding-ignored",

@@ -91,6 +91,12 @@ MISCONCEPTIONS = [
         says="boxes of 5 numbers",
         hint="A box has exactly four numbers.",
     ),
+    _iou(
+        "the-course-s-own",
+        (_SAFE, "return box_overlaps(a, b)"),
+        says="may not be used in this exercise",
+        hint="box_overlaps is for the checks of other exercises: write the overlap yourself.",
+    ),
     _nms(
         "ascending",
         (_ORDER, "for i in torch.argsort(scores, stable=True).tolist():"),
@@ -156,6 +162,12 @@ MISCONCEPTIONS = [
         (_RESULT, "return torch.tensor(kept)"),
         says="say dtype=torch.int64",
         hint="torch.tensor([]) is float32. Say the dtype.",
+    ),
+    _nms(
+        "fails-without-boxes",
+        ("    alive = torch.ones(", "    scores.argmax()\n    alive = torch.ones("),
+        says="Raised",
+        hint="A picture in which nothing was found is no error: keep nothing, an empty int64 tensor.",
     ),
     _nms(
         "threshold-unchecked",

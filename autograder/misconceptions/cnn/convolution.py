@@ -109,6 +109,24 @@ MISCONCEPTIONS = [
         says="may not be used in this exercise",
         hint="The point of the exercise is to write the convolution yourself.",
     ),
+    _values(
+        "first-channel-only",
+        (_EINSUM, 'y = y + torch.einsum("nhw,o->nohw", window[:, 0], w[:, 0, u, v])'),
+        says="each filter sums over ALL channels",
+        hint="A filter has a small window over every input channel, and adds all of them up.",
+    ),
+    _values(
+        "pictures-added-up",
+        (_EINSUM, 'y = y + torch.einsum("nchw,oc->ohw", window, w[:, :, u, v])'),
+        says="two pictures, two channels, three filters",
+        hint="The sum runs over channels and offsets, not over the pictures of the batch.",
+    ),
+    _options(
+        "dilation-first-number-only",
+        (_PAIRS, "((a, a) if isinstance(a, int) else a for a in (stride, padding, dilation))\n    dw = dh"),
+        says="rows go by kh and the first number of each pair",
+        hint="Dilation too is a pair: the second number is for the columns.",
+    ),
     _options(
         "vertical-and-horizontal-swapped",
         ("(sh, sw), (ph, pw), (dh, dw) =", "(sw, sh), (pw, ph), (dw, dh) ="),

@@ -81,6 +81,18 @@ MISCONCEPTIONS = [
         hint="Use the eps that the layer was made with.",
     ),
     _train(
+        "gamma-ignored",
+        (_SCALE, "scale = 1 / torch.sqrt(var + self.eps)"),
+        says="each channel is scaled by its weight (gamma)",
+        hint="After normalising comes the layer's own scale: times weight, plus bias.",
+    ),
+    _train(
+        "bias-ignored",
+        (_RETURN, "return (x - mean[:, None, None]) * scale[:, None, None]"),
+        says="then shifted by its bias",
+        hint="The last step adds the bias of each channel.",
+    ),
+    _train(
         "bias-scaled-too",
         (_RETURN, "return (x - mean[:, None, None] + self.bias[:, None, None]) * scale[:, None, None]"),
         says="the output",

@@ -38,6 +38,12 @@ MISCONCEPTIONS = [
         hint="Without a ReLU between them two convolutions are one.",
     ),
     _block(
+        "skip-halved",
+        (_RETURN, "return torch.relu((branch + self.shortcut(x)) / 2) if self.residual else torch.relu(branch)"),
+        says="what came in is added as it is",
+        hint="The sum of both, not their mean: the identity must pass unchanged.",
+    ),
+    _block(
         "both-convolutions-stride",
         (_CONV2, _CONV2.replace("3, padding", "3, stride, padding")),
         (_SHORT, _SHORT.replace("1, stride, bias", "1, stride * stride, bias")),
@@ -108,6 +114,12 @@ MISCONCEPTIONS = [
         (_STRIDE, "stride = 1"),
         says="the first block of stages 2 and 3 has stride 2",
         hint="Stages 2 and 3 begin with stride 2.",
+    ),
+    _net(
+        "stride-at-the-end-of-a-stage",
+        (_STRIDE, "stride = 2 if stage < 2 and i == n - 1 else 1"),
+        says="the first convolution of stages 2 and 3",
+        hint="The map is halved by the FIRST block of stages 2 and 3, not by the last one of the stage before.",
     ),
     _net(
         "stride-in-every-stage",

@@ -75,6 +75,18 @@ MISCONCEPTIONS = [
         says="padding at least 0",
         hint="Padding cannot be negative.",
     ),
+    _size(
+        "fits-without-its-dilation",
+        ("    if size < 1:\n", "    if n + 2 * padding < k:\n"),
+        says="three taps two apart on 4 pixels",
+        hint="A dilated window reaches over d (k - 1) + 1 places: that must fit, not only k.",
+    ),
+    _size(
+        "fits-without-its-padding",
+        ("    if size < 1:\n", "    if size < 1 or dilation * (k - 1) + 1 > n:\n"),
+        says="does not fit on 4 pixels with padding 1",
+        hint="The window moves over the PADDED input: n + 2p places.",
+    ),
     _params(
         "one-bias-a-layer",
         (_COUNT, "return c_out * (c_in // groups) * kh * kw + int(bias)"),
@@ -140,6 +152,18 @@ MISCONCEPTIONS = [
         (_GROW, "        size += (k - 1) * dilation * jump\n        jump = stride"),
         says="(size, jump)",
         hint="Jumps multiply: two strides of 2 make 4 input pixels.",
+    ),
+    _field(
+        "dilation-widens-the-jump",
+        (_GROW, "        jump *= dilation\n        size += (k - 1) * jump\n        jump *= stride"),
+        says="dilations 1, 2, 4, 8",
+        hint="Dilation spreads the taps of one layer; neighbouring units lie as far apart as before.",
+    ),
+    _field(
+        "nothing-for-no-layers",
+        ("    size, jump = 1, 1\n", "    size, jump = 1, 1\n    if not layers:\n        return 0, 1\n"),
+        says="no layers at all",
+        hint="With no layer in between a unit sees itself: (1, 1).",
     ),
     _field(
         "dilation-ignored",

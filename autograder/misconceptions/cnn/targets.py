@@ -136,6 +136,18 @@ MISCONCEPTIONS = [
         hint="If two centres fall into one cell, the first box stays.",
     ),
     _grid(
+        "always-float32",
+        ("boxes.new_zeros(S, S, 5 + C)", "torch.zeros(S, S, 5 + C)"),
+        says="takes the dtype of boxes",
+        hint="What you create takes dtype and device of the input.",
+    ),
+    _grid(
+        "whole-numbers-stay-whole",
+        ("        boxes = boxes.float()\n", "        pass\n"),
+        says="make the boxes float first",
+        hint="A target of whole numbers cannot hold 0.5: convert to float first.",
+    ),
+    _grid(
         "classes-add-up",
         (
             "            target[i, j, 5 + label] = 1.0\n",
