@@ -1334,7 +1334,7 @@ with check("Experiment A: whitening and loss fit together") as expect:
     Z = Whitener("pca", n_components=2).fit(X).transform(X)
     expect.shape(Z, (4, 2), "four examples with two components")
     expect.finite(cross_entropy(Z, torch.tensor([0, 1, 1, 0])), "the loss of these components as logits")
-    expect.why("Graded by training a classifier on whitened and on raw digits.")
+    expect.written("Graded by training a classifier on whitened and on raw digits.")
 ### BEGIN HIDDEN TESTS
 from autograder.checks import optimization as hidden
 
@@ -2103,7 +2103,7 @@ with check("Experiment B: a deep residual network") as expect:
     net = ResidualMLP(6, 8, 20, 3, branch_init="zero")
     expect.shape(net(torch.zeros(5, 6)), (5, 3), "the output of 20 blocks")
     expect.finite(BatchNorm1d(6)(init_weight_(torch.empty(9, 6), "he_normal")), "batch norm of random numbers")
-    expect.why("Graded by training at depth 42, and by the rank of the signal with and without your batch norm.")
+    expect.written("Graded by training at depth 42, and by the rank of the signal with and without your batch norm.")
 ### BEGIN HIDDEN TESTS
 from autograder.checks import optimization as hidden
 
@@ -3063,7 +3063,7 @@ with check("Experiment C: batch norm at a learning rate of 1") as expect:
     expect.finite(cross_entropy(torch.zeros(2, 3), torch.tensor([0, 2])), "a loss")
     expect.equal(len(list(minibatches(6, 2, torch.Generator().manual_seed(0)))), 3, "the number of batches")
     expect.finite(feed(SGD, [1.0], [[1.0]], lr=1.0), "a step")
-    expect.why("Graded by training on digits with your loss, batches, initialisation, batch norm and SGD.")
+    expect.written("Graded by training on digits with your loss, batches, initialisation, batch norm and SGD.")
 ### BEGIN HIDDEN TESTS
 from autograder.checks import optimization as hidden
 

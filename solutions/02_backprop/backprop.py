@@ -2678,7 +2678,7 @@ with check("Experiment A: the network fits together") as expect:
     rng = np.random.default_rng(0)
     net = Sequential(Linear(784, 100, rng), ReLU(), Linear(100, 100, rng), ReLU(), Linear(100, 10, rng))
     expect.shape(net.forward(np.zeros((5, 784))), (5, 10), "the output for 5 blank digits")
-    expect.why("Graded by training it afresh on real digits.")
+    expect.written("Graded by training it afresh on real digits.")
 ### BEGIN HIDDEN TESTS
 from autograder.checks import backprop as hidden
 
@@ -2814,7 +2814,7 @@ with check("Experiment B: the spiral") as expect:
 with check("Experiment B: the engine builds a network") as expect:
     hidden_layer = (Tensor(np.ones((4, 2))) @ Tensor(np.ones((2, 3)), requires_grad=True)).tanh()
     expect.shape(hidden_layer.data, (4, 3), "a tanh layer built from Tensors")
-    expect.why("Graded by training a small classifier with your Tensors.")
+    expect.written("Graded by training a small classifier with your Tensors.")
 ### BEGIN HIDDEN TESTS
 from autograder.checks import backprop as hidden
 
@@ -2875,7 +2875,7 @@ with check("Experiment C: a deep network fits together") as expect:
     rng = np.random.default_rng(0)
     net = Sequential(*[Linear(20, 20, rng) if i % 2 == 0 else Tanh() for i in range(11)])
     expect.shape(net.forward(np.zeros((5, 20))), (5, 20), "the output of a stack of eleven layers")
-    expect.why("Graded by comparing gradients and training across activations.")
+    expect.written("Graded by comparing gradients and training across activations.")
 ### BEGIN HIDDEN TESTS
 from autograder.checks import backprop as hidden
 
