@@ -1,8 +1,4 @@
-"""Exercise 5: batch normalisation of maps. The oracle is torch's own layer, in float64.
-
-`_DRIVER` runs beside the student's code: it makes a layer, feeds it a list of batches and reports outputs,
-gradients and buffers as plain values. The same code drives torch's layer in the judge.
-"""
+"""Exercise 5: batch normalisation of maps. The oracle is torch's own layer, in float64."""
 
 from __future__ import annotations
 
@@ -11,75 +7,9 @@ from typing import Any
 import torch
 from coursekit.checking import hidden
 
+from autograder.checks.batch_norm import CLOSE, BatchNormDriver, affine
 from autograder.checks.cnn.convolution import drawn
-from autograder.checks.probe import here
-from autograder.testing import observe, ship
 
-FORBIDDEN = (
-    *("torch.nn.functional.batch_norm", "torch.batch_norm", "torch.native_batch_norm"),
-    *("torch.nn.functional.instance_norm", "torch.nn.functional.group_norm", "torch.nn.functional.layer_norm"),
-    *(f"torch.nn.BatchNorm{n}d.__init__" for n in (1, 2, 3)),
-    *("torch.nn.SyncBatchNorm.__init__", "torch.nn.LazyBatchNorm2d.__init__", "torch.nn.GroupNorm.__init__"),
-)
-
-_DRIVER = """
-    import torch
-
-    def plain(value):
-        return value.detach().clone() if isinstance(value, torch.Tensor) else value
-
-    def run(cls, c, options, affine, batches):
-        before = torch.get_default_dtype()
-        torch.set_default_dtype(batches[0][1].dtype)
-        try:
-            layer = cls(c, **options)
-        finally:
-            torch.set_default_dtype(before)
-        layer = layer.to(batches[0][1].dtype)
-        if affine is not None:
-            with torch.no_grad():
-                layer.weight.copy_(affine[0])
-                layer.bias.copy_(affine[1])
-        reports = []
-        for mode, x, upstream in batches:
-            layer.train(mode == "train")
-            leaf = x.detach().clone().requires_grad_()
-            y = layer(leaf)
-            grads = None
-            if upstream is not None and isinstance(y, torch.Tensor) and y.requires_grad:
-                wanted = [leaf, layer.weight, layer.bias]
-                grads = torch.autograd.grad(y, wanted, upstream, allow_unused=True)
-                grads = [None if g is None else g.detach() for g in grads]
-            buffers = [layer.running_mean, layer.running_var]
-            reports.append({
-                "y": plain(y), "grads": grads, "x": plain(leaf), "mean": plain(buffers[0]), "var": plain(buffers[1]),
-                "free": not any(getattr(b, "requires_grad", True) for b in buffers),
-            })
-        return reports
-
-    def refuse(cls, c, mode, x):
-        return plain(cls(c).train(mode == "train")(x))
-
-    def state(cls, c):
-        layer = cls(c)
-        return {
-            "parameters": {name: plain(p) for name, p in layer.named_parameters()},
-            "buffers": {name: plain(b) for name, b in layer.named_buffers()},
-            "names": list(layer.state_dict()),
-        }
-
-    def reloaded(cls, c, values, x):
-        layer = cls(c).to(x.dtype)
-        own = layer.state_dict()
-        layer.load_state_dict({name: values.get(name, own[name]) for name in own})
-        return plain(layer.eval()(x))
-
-    def tools():
-        return run, refuse, state, reloaded
-"""
-
-# float64, variances of order 1; eps = 1e-5 keeps every quotient well conditioned
-_CLOSE = {"rtol": 1e-9, "atol": 1e-9}
 _OUTPUT = "weight * (x - mean) / sqrt(var + eps) + bias: mean and BIASED variance per channel, over batch and pixels"
 _SHAPES = ((2, 3, 4, 5), (4, 4, 4, 6), (3, 3, 3, 3), (1, 2, 3, 4), (5, 3, 1, 1), (2, 1, 4, 3))
 
@@ -95,37 +25,14 @@ def _batches(shapes, seed: int, mode: str = "train", dtype: torch.dtype = torch.
     return found
 
 
-def _affine(c: int) -> list[torch.Tensor]:
-    return [torch.linspace(-1.5, 2.0, c).double() + 0.1, torch.linspace(0.5, -0.7, c).double() - 0.2]
-
-
-class _Driver:
-    """The student's class and torch's, fed the same batches."""
-
-    def __init__(self, expect: Any, cls: Any):
-        self.expect, self.cls = expect, cls
-        self.run, self.refuse, self.state, self.reloaded = ship(_DRIVER, "tools")()
-        self._oracle = here(_DRIVER, "tools")()[0]
-
-    def student(self, c: int, batches: list, affine=None, **options) -> list[dict]:
-        """The reports of the student's layer; its inputs must be as before and its outputs of the same shape."""
-        args = (self.cls, c, options, affine, batches)
-        reports = observe(self.run, *args, forbidden=FORBIDDEN, time_limit=20.0).value
-        for report, (_, x, _) in zip(reports, batches, strict=True):
-            self.expect.equal(report["x"], x, "x after the call", likely="an operation in place: work on a copy")
-            self.expect.shape(report["y"], tuple(x.shape), "the output")
-            self.expect.dtype(report["y"], x.dtype, "the output")
-        return reports
-
-    def oracle(self, c: int, batches: list, affine=None, **options) -> list[dict]:
-        """The same from torch's layer."""
-        return self._oracle(torch.nn.BatchNorm2d, c, options, affine, batches)
+def _driver(expect: Any, BatchNorm2d: Any) -> BatchNormDriver:
+    return BatchNormDriver(expect, BatchNorm2d, torch.nn.BatchNorm2d, ("weight", "bias"))
 
 
 def batch_norm_train(BatchNorm2d):
     """Hidden test of the output in training mode."""
     with hidden("Exercise 5: batch norm in training") as expect:
-        driver = _Driver(expect, BatchNorm2d)
+        driver = _driver(expect, BatchNorm2d)
         for shape in _SHAPES:
             c, batch = shape[1], _batches([shape], 51)
             expect.case(f"x of shape {shape}, weight = 1, bias = 0")
@@ -136,60 +43,60 @@ def batch_norm_train(BatchNorm2d):
             hint = "divide by sqrt(var + eps), where var is the biased variance of the channel"
             expect.close(y.var((0, 2, 3), correction=0), one, "the variance of each channel", rtol=1e-3, likely=hint)
             expect.case(f"x of shape {shape}, weight and bias set, entry by entry")
-            got, want = (f(c, batch, _affine(c))[0]["y"] for f in (driver.student, driver.oracle))
+            got, want = (f(c, batch, affine(c))[0]["y"] for f in (driver.student, driver.oracle))
             expect.close(got, want, "the output", likely=_OUTPUT, rtol=1e-3, atol=1e-3)
         for eps in (0.5, 1e-3):
             expect.case(f"eps={eps}")
             batch = _batches([(2, 3, 4, 5)], 52)
-            got, want = (f(3, batch, _affine(3), eps=eps)[0]["y"] for f in (driver.student, driver.oracle))
-            expect.close(got, want, "the output", likely="eps is added to the variance, before the root", **_CLOSE)
+            got, want = (f(3, batch, affine(3), eps=eps)[0]["y"] for f in (driver.student, driver.oracle))
+            expect.close(got, want, "the output", likely="eps is added to the variance, before the root", **CLOSE)
         expect.case("values with a standard deviation of 1e-3, default eps")
         small = [("train", 1e-3 * _batches([(2, 3, 4, 5)], 53)[0][1], None)]
         got, want = (f(3, small)[0]["y"] for f in (driver.student, driver.oracle))
         hint = "the default eps is 1e-5, added to the variance"
-        expect.close(got, want, "the output", likely=hint, **_CLOSE)
+        expect.close(got, want, "the output", likely=hint, **CLOSE)
         expect.case("x and 10 x + 5")
         x = _batches([(2, 3, 4, 5)], 54)[0][1]
         first, second = driver.student(3, [("train", x, None), ("train", 10 * x + 5, None)], eps=1e-12)
         hint = "shift and scale of the input must drop out"
-        expect.close(second["y"], first["y"], "the output, which must not change", likely=hint, **_CLOSE)
+        expect.close(second["y"], first["y"], "the output, which must not change", likely=hint, **CLOSE)
         expect.case("a constant channel")
         x = x.clone()
         x[:, 1] = 4.0
-        got = driver.student(3, [("train", x, None)], _affine(3))[0]["y"][:, 1]
-        want = torch.full_like(got, float(_affine(3)[1][1]))
-        expect.close(got, want, "the output there, which is the bias", **_CLOSE)
+        got = driver.student(3, [("train", x, None)], affine(3))[0]["y"][:, 1]
+        want = torch.full_like(got, float(affine(3)[1][1]))
+        expect.close(got, want, "the output there, which is the bias", **CLOSE)
         expect.case("float32")
         batch = _batches([(3, 4, 5, 6)], 55, dtype=torch.float32)
-        got, want = (f(4, batch, _affine(4))[0]["y"] for f in (driver.student, driver.oracle))
+        got, want = (f(4, batch, affine(4))[0]["y"] for f in (driver.student, driver.oracle))
         expect.close(got, want, "the output", rtol=1e-4, atol=1e-5)
         for mode in ("train", "eval"):
             for shape in ((4, 2, 3, 5), (4, 1, 3, 5), (4, 4, 3, 3), (4, 3), (3, 5, 5), (2, 3, 4, 5, 2)):
                 expect.case(f"x of shape {shape} for c = 3, {mode} mode")
                 what = "an x that is not [N, 3, H, W] is refused"
-                expect.raises(ValueError, driver.refuse, BatchNorm2d, 3, mode, torch.ones(shape), what=what)
+                driver.refuses(3, mode, torch.ones(shape), what)
         expect.case("x of shape (1, 3, 1, 1) in train mode")
         what = "one value per channel is refused in training: it has no variance"
-        expect.raises(ValueError, driver.refuse, BatchNorm2d, 3, "train", torch.ones(1, 3, 1, 1), what=what)
+        driver.refuses(3, "train", torch.ones(1, 3, 1, 1), what)
 
 
 def batch_norm_gradients(BatchNorm2d):
     """Hidden test of the gradients in x, weight and bias, in training mode."""
     through = "the batch's mean and variance depend on x: do not detach them, and no no_grad around them"
     with hidden("Exercise 5: gradients of batch norm") as expect:
-        driver = _Driver(expect, BatchNorm2d)
+        driver = _driver(expect, BatchNorm2d)
         for shape, eps in zip(_SHAPES, (1e-5, 1e-3, 0.3, 1e-5, 1e-5, 1e-3), strict=True):
             expect.case(f"x of shape {shape}, eps={eps}")
             c, batch = shape[1], _batches([shape], 56)
-            grads = driver.student(c, batch, _affine(c), eps=eps)[0]["grads"]
+            grads = driver.student(c, batch, affine(c), eps=eps)[0]["grads"]
             expect.true(
                 grads is not None and all(g is not None for g in grads),
                 "the output does not depend on x, weight and bias in a way that can be differentiated",
                 likely="weight and bias are Parameters, and nothing on the way is detached or under no_grad",
             )
-            want = driver.oracle(c, batch, _affine(c), eps=eps)[0]["grads"]
+            want = driver.oracle(c, batch, affine(c), eps=eps)[0]["grads"]
             for name, got, right in zip(("x", "weight", "bias"), grads, want, strict=True):
-                expect.close(got, right, f"the gradient in {name}", likely=through, **_CLOSE)
+                expect.close(got, right, f"the gradient in {name}", likely=through, **CLOSE)
 
 
 _MEAN = "running_mean = (1 - momentum) * running_mean + momentum * (mean of the batch)"
@@ -199,9 +106,9 @@ _VAR = "running_var = (1 - momentum) * running_var + momentum * v, where v is th
 def batch_norm_running(BatchNorm2d):
     """Hidden test of the running statistics and the state."""
     with hidden("Exercise 5: running statistics") as expect:
-        driver = _Driver(expect, BatchNorm2d)
+        driver = _driver(expect, BatchNorm2d)
         expect.case("a fresh layer of 3 channels")
-        found = driver.state(BatchNorm2d, 3)
+        found = driver.fresh(3)
         likely = "nn.Parameter for weight and bias, register_buffer for running_mean and running_var"
         expect.equal(sorted(found["parameters"]), ["bias", "weight"], "the names of the parameters", likely=likely)
         buffers = sorted(name for name, value in found["buffers"].items() if value.numel() > 1)
@@ -222,10 +129,10 @@ def batch_norm_running(BatchNorm2d):
                 text = ", ".join(f"{name}={value}" for name, value in options.items()) or "defaults"
                 expect.case(f"batches of shapes {shapes}, {text}")
                 batches, c = _batches(shapes, 57), shapes[0][1]
-                got, want = (f(c, batches, _affine(c), **options) for f in (driver.student, driver.oracle))
+                got, want = (f(c, batches, affine(c), **options) for f in (driver.student, driver.oracle))
                 for i, (report, right) in enumerate(zip(got, want, strict=True), 1):
-                    expect.close(report["mean"], right["mean"], f"running_mean after batch {i}", likely=_MEAN, **_CLOSE)
-                    expect.close(report["var"], right["var"], f"running_var after batch {i}", likely=_VAR, **_CLOSE)
+                    expect.close(report["mean"], right["mean"], f"running_mean after batch {i}", likely=_MEAN, **CLOSE)
+                    expect.close(report["var"], right["var"], f"running_var after batch {i}", likely=_VAR, **CLOSE)
                     hint = "detach the batch's statistics, or update the buffers under torch.no_grad()"
                     problem = "the running statistics drag the graph of every batch along"
                     expect.true(report["free"], problem, likely=hint)
@@ -234,29 +141,29 @@ def batch_norm_running(BatchNorm2d):
 def batch_norm_eval(BatchNorm2d):
     """Hidden test of evaluation mode, and of a state that was saved and loaded."""
     with hidden("Exercise 5: batch norm in evaluation") as expect:
-        driver = _Driver(expect, BatchNorm2d)
+        driver = _driver(expect, BatchNorm2d)
         shapes = [(2, 3, 4, 5), (4, 3, 2, 3), (3, 3, 3, 3)]
         modes = ["train", "train", "eval", "eval", "train", "eval"]
         batches = [(mode, x, u) for mode, (_, x, u) in zip(modes, _batches(shapes * 2, 58), strict=True)]
         expect.case("three training and three evaluation batches")
-        got, want = (f(3, batches, _affine(3), eps=1e-2) for f in (driver.student, driver.oracle))
+        got, want = (f(3, batches, affine(3), eps=1e-2) for f in (driver.student, driver.oracle))
         hint = "in evaluation: running statistics, with the same formula, eps, weight and bias; nothing is updated"
         for report, right, mode in zip(got, want, modes, strict=True):
-            expect.close(report["y"], right["y"], f"the output in {mode} mode", likely=hint, **_CLOSE)
-            expect.close(report["mean"], right["mean"], f"running_mean after {mode} mode", likely=hint, **_CLOSE)
-            expect.close(report["var"], right["var"], f"running_var after {mode} mode", likely=hint, **_CLOSE)
+            expect.close(report["y"], right["y"], f"the output in {mode} mode", likely=hint, **CLOSE)
+            expect.close(report["mean"], right["mean"], f"running_mean after {mode} mode", likely=hint, **CLOSE)
+            expect.close(report["var"], right["var"], f"running_var after {mode} mode", likely=hint, **CLOSE)
             grads = report["grads"]
             expect.true(grads is not None and grads[0] is not None, f"no gradient in x in {mode} mode")
-            expect.close(grads[0], right["grads"][0], f"the gradient in x in {mode} mode", likely=hint, **_CLOSE)
+            expect.close(grads[0], right["grads"][0], f"the gradient in x in {mode} mode", likely=hint, **CLOSE)
         expect.case("one picture of one pixel")
         single = [("eval", torch.tensor([1.0, -2.0, 3.0]).double().view(1, 3, 1, 1), None)]
-        got, want = (f(3, single, _affine(3))[0]["y"] for f in (driver.student, driver.oracle))
-        expect.close(got, want, "the output of a fresh layer", likely="in evaluation one value is fine", **_CLOSE)
+        got, want = (f(3, single, affine(3))[0]["y"] for f in (driver.student, driver.oracle))
+        expect.close(got, want, "the output of a fresh layer", likely="in evaluation one value is fine", **CLOSE)
         expect.case("a state loaded into a fresh layer")
         names = ("weight", "bias", "running_mean", "running_var")
-        values = dict(zip(names, (*_affine(3), torch.tensor([1.0, 2, 3]), torch.tensor([4.0, 9, 16])), strict=True))
+        values = dict(zip(names, (*affine(3), torch.tensor([1.0, 2, 3]), torch.tensor([4.0, 9, 16])), strict=True))
         x = _batches([(2, 3, 4, 5)], 59)[0][1]
         layer = torch.nn.BatchNorm2d(3).double()
         layer.load_state_dict(values | {"num_batches_tracked": torch.tensor(0)})
-        got = observe(driver.reloaded, BatchNorm2d, 3, values, x, forbidden=FORBIDDEN).value
-        expect.close(got, layer.eval()(x), "the output", likely="all four belong to the state of the layer", **_CLOSE)
+        got = driver.reloaded(3, values, x)
+        expect.close(got, layer.eval()(x), "the output", likely="all four belong to the state of the layer", **CLOSE)

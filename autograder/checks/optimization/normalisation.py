@@ -1,8 +1,4 @@
-"""Exercise 6: batch normalisation. The oracle is torch's own layer, in float64.
-
-`_DRIVER` runs beside the student's code: it makes a layer, sets gamma and beta, feeds it a list of batches
-and reports outputs, gradients and buffers as plain values. The same code drives torch's layer in the judge.
-"""
+"""Exercise 6: batch normalisation. The oracle is torch's own layer, in float64."""
 
 from __future__ import annotations
 
@@ -11,87 +7,7 @@ from typing import Any
 import torch
 from coursekit.checking import hidden
 
-from autograder.checks.probe import here
-from autograder.testing import observe, ship
-
-FORBIDDEN = (
-    "torch.nn.functional.batch_norm",
-    "torch.batch_norm",
-    "torch.native_batch_norm",
-    "torch.nn.BatchNorm1d.forward",
-    "torch.nn.BatchNorm1d.__init__",
-    "torch.nn.BatchNorm2d.__init__",
-    "torch.nn.BatchNorm3d.__init__",
-    "torch.nn.SyncBatchNorm.__init__",
-    "torch.nn.LazyBatchNorm1d.__init__",
-)
-
-_DRIVER = """
-    import torch
-
-    def made(cls, width, options, names, affine, default, convert):
-        before = torch.get_default_dtype()
-        torch.set_default_dtype(default)
-        try:
-            layer = cls(width, **options)
-        finally:
-            torch.set_default_dtype(before)
-        layer = layer.to(convert)
-        if affine is not None:
-            with torch.no_grad():
-                for name, value in zip(names, affine):
-                    getattr(layer, name).copy_(value)
-        return layer
-
-    def plain(value):
-        return value.detach().clone() if isinstance(value, torch.Tensor) else value
-
-    def run(cls, width, options, names, affine, default, convert, batches):
-        layer = made(cls, width, options, names, affine, default, convert)
-        gamma, beta = (getattr(layer, name) for name in names)
-        reports = []
-        for mode, x, upstream in batches:
-            layer.train(mode == "train")
-            leaf = x.detach().clone().requires_grad_()
-            y = layer(leaf)
-            grads = None
-            if upstream is not None and isinstance(y, torch.Tensor) and y.requires_grad:
-                grads = torch.autograd.grad(y, [leaf, gamma, beta], upstream, allow_unused=True)
-                grads = [None if g is None else g.detach() for g in grads]
-            buffers = [getattr(layer, name) for name in ("running_mean", "running_var")]
-            reports.append({
-                "y": plain(y), "grads": grads, "x": plain(leaf),
-                "mean": plain(buffers[0]), "var": plain(buffers[1]),
-                "no_graph": [not getattr(b, "requires_grad", True) for b in buffers],
-            })
-        return reports
-
-    def refuse(cls, width, mode, x):
-        layer = cls(width)
-        layer.train(mode == "train")
-        return plain(layer(x))
-
-    def names(cls, width):
-        layer = cls(width)
-        return {
-            "parameters": {name: plain(p) for name, p in layer.named_parameters()},
-            "buffers": {name: plain(b) for name, b in layer.named_buffers()},
-            "state": list(layer.state_dict()),
-        }
-
-    def reloaded(cls, width, state, x):
-        layer = cls(width).to(x.dtype)
-        own = layer.state_dict()
-        layer.load_state_dict({name: state.get(name, own[name]) for name in own})
-        layer.eval()
-        return plain(layer(x))
-
-    def tools():
-        return run, refuse, names, reloaded
-"""
-
-# float64, variances of order 1; eps = 1e-5 keeps every quotient well conditioned
-_CLOSE = {"rtol": 1e-9, "atol": 1e-9}
+from autograder.checks.batch_norm import CLOSE, BatchNormDriver, affine
 
 
 def _batches(sizes, width: int, seed: int, mode: str = "train", dtype: torch.dtype = torch.float64) -> list:
@@ -105,38 +21,8 @@ def _batches(sizes, width: int, seed: int, mode: str = "train", dtype: torch.dty
     return found
 
 
-def _affine(width: int) -> list[torch.Tensor]:
-    return [torch.linspace(-1.5, 2.0, width).double() + 0.1, torch.linspace(0.5, -0.7, width).double() - 0.2]
-
-
-class _Driver:
-    """The student's class and torch's, fed the same batches."""
-
-    def __init__(self, expect: Any, cls: Any):
-        self.expect = expect
-        self.cls = cls
-        self.run, self.refuse, self.names, self.reloaded = ship(_DRIVER, "tools")()
-        self._oracle = here(_DRIVER, "tools")()[0]
-
-    def student(self, width, batches, default=torch.float64, convert=None, affine=None, **options) -> list[dict]:
-        """The reports of the student's layer; its inputs must be as before and its outputs of the same shape.
-
-        The layer is made under the `default` dtype, then moved to `convert` (None: the dtype of the batches).
-        """
-        convert = convert or batches[0][1].dtype
-        args = (self.cls, width, options, ("gamma", "beta"), affine, default, convert, batches)
-        reports = observe(self.run, *args, forbidden=FORBIDDEN, time_limit=20.0).value
-        for report, (_, x, _) in zip(reports, batches, strict=True):
-            self.expect.equal(report["x"], x, "x after the call", likely="an operation in place: work on a copy")
-            self.expect.shape(report["y"], tuple(x.shape), "the output")
-            self.expect.dtype(report["y"], x.dtype, "the output")
-        return reports
-
-    def oracle(self, width, batches, affine=None, **options) -> list[dict]:
-        """The same from torch's layer."""
-        dtype = batches[0][1].dtype
-        names = ("weight", "bias")
-        return self._oracle(torch.nn.BatchNorm1d, width, options, names, affine, torch.float64, dtype, batches)
+def _driver(expect: Any, BatchNorm1d: Any) -> BatchNormDriver:
+    return BatchNormDriver(expect, BatchNorm1d, torch.nn.BatchNorm1d, ("gamma", "beta"))
 
 
 _OUTPUT = "gamma * (x - mean) / sqrt(var + eps) + beta: mean and BIASED variance over the batch, column by column"
@@ -145,7 +31,7 @@ _OUTPUT = "gamma * (x - mean) / sqrt(var + eps) + beta: mean and BIASED variance
 def batch_norm_train(BatchNorm1d):
     """Hidden test of the output in training mode."""
     with hidden("Exercise 6: batch norm in training") as expect:
-        driver = _Driver(expect, BatchNorm1d)
+        driver = _driver(expect, BatchNorm1d)
         for n, width in ((7, 3), (2, 4), (5, 1), (64, 2)):
             expect.case(f"a batch of shape {(n, width)}, gamma = 1, beta = 0")
             batch = _batches([n], width, 61)
@@ -162,38 +48,38 @@ def batch_norm_train(BatchNorm1d):
             expect.case(f"a batch of shape (6, 3), eps={eps}, gamma and beta set")
             batch = _batches([6], 3, 62)
             hint = "eps is added to the variance, before the root" if eps > 1e-4 else _OUTPUT
-            got = driver.student(3, batch, affine=_affine(3), eps=eps)[0]["y"]
-            want = driver.oracle(3, batch, affine=_affine(3), eps=eps)[0]["y"]
-            expect.close(got, want, "the output", likely=hint, **_CLOSE)
+            got = driver.student(3, batch, affine=affine(3), eps=eps)[0]["y"]
+            want = driver.oracle(3, batch, affine=affine(3), eps=eps)[0]["y"]
+            expect.close(got, want, "the output", likely=hint, **CLOSE)
         for n, width in ((7, 3), (2, 4), (5, 1), (64, 2)):
             expect.case(f"a batch of shape {(n, width)}, entry by entry")
             batch = _batches([n], width, 61)
             y, want = driver.student(width, batch)[0]["y"], driver.oracle(width, batch)[0]["y"]
-            expect.close(y, want, "the output", likely=_OUTPUT, **_CLOSE)
+            expect.close(y, want, "the output", likely=_OUTPUT, **CLOSE)
         expect.case("columns with a standard deviation of 1e-3, default eps")
         small = [("train", 1e-3 * _batches([8], 3, 63)[0][1], None)]
         want = driver.oracle(3, small)[0]["y"]
         hint = "the default eps is 1e-5, added to the variance"
-        expect.close(driver.student(3, small)[0]["y"], want, "the output", likely=hint, **_CLOSE)
+        expect.close(driver.student(3, small)[0]["y"], want, "the output", likely=hint, **CLOSE)
 
         expect.case("x and 3 x + 5")
         _, x, _ = _batches([9], 3, 64)[0]
         first, second = driver.student(3, [("train", x, None), ("train", 3 * x + 5, None)], eps=1e-12)
         hint = "shift and scale of the input must drop out: mean and variance are those of this batch"
-        expect.close(second["y"], first["y"], "the output, which must not change", likely=hint, **_CLOSE)
+        expect.close(second["y"], first["y"], "the output, which must not change", likely=hint, **CLOSE)
 
         expect.case("a constant column")
         x = _batches([5], 3, 65)[0][1]
         x[:, 1] = 4.0
         batch = [("train", x, torch.ones_like(x))]
-        y = driver.student(3, batch, affine=_affine(3))[0]["y"]
+        y = driver.student(3, batch, affine=affine(3))[0]["y"]
         expect.finite(y, "the output", likely="the variance is 0 here: eps keeps the root away from 0")
-        expect.close(y, driver.oracle(3, batch, affine=_affine(3))[0]["y"], "the output", likely=_OUTPUT, **_CLOSE)
+        expect.close(y, driver.oracle(3, batch, affine=affine(3))[0]["y"], "the output", likely=_OUTPUT, **CLOSE)
 
         expect.case("float32")
         batch = _batches([10], 3, 66, dtype=torch.float32)
-        got = driver.student(3, batch, default=torch.float32, affine=_affine(3))[0]["y"]
-        want = driver.oracle(3, batch, affine=_affine(3))[0]["y"]
+        got = driver.student(3, batch, affine(3), default=torch.float32)[0]["y"]
+        want = driver.oracle(3, batch, affine=affine(3))[0]["y"]
         expect.close(got, want, "the output", rtol=1e-4, atol=1e-5)
 
         _refusals(expect, driver)
@@ -204,21 +90,21 @@ def _refusals(expect, driver) -> None:
         for shape in ((4, 2), (4, 4), (4, 1), (3,), (2, 3, 3), (4, 3, 1)):
             expect.case(f"x of shape {shape} for num_features = 3, {mode} mode")
             what = "an x that is not [N, num_features] is refused"
-            expect.raises(ValueError, driver.refuse, driver.cls, 3, mode, torch.ones(shape), what=what)
+            driver.refuses(3, mode, torch.ones(shape), what)
     expect.case("x of shape (1, 3) in train mode")
     what = "a batch of one is refused in training mode: it has no variance"
-    expect.raises(ValueError, driver.refuse, driver.cls, 3, "train", torch.ones(1, 3), what=what)
+    driver.refuses(3, "train", torch.ones(1, 3), what)
 
 
 def batch_norm_gradients(BatchNorm1d):
     """Hidden test of the gradients in x, gamma and beta, in training mode."""
     through = "the batch's mean and variance depend on x: do not detach them, and no no_grad around them"
     with hidden("Exercise 6: gradients of batch norm") as expect:
-        driver = _Driver(expect, BatchNorm1d)
+        driver = _driver(expect, BatchNorm1d)
         for (n, width), eps in (((7, 3), 1e-5), ((2, 4), 1e-5), ((5, 1), 0.3), ((16, 2), 1e-3)):
             expect.case(f"a batch of shape {(n, width)}, eps={eps}")
             batch = _batches([n], width, 71)
-            report = driver.student(width, batch, affine=_affine(width), eps=eps)[0]
+            report = driver.student(width, batch, affine=affine(width), eps=eps)[0]
             grads = report["grads"]
             expect.true(
                 grads is not None and all(g is not None for g in grads),
@@ -229,10 +115,10 @@ def batch_norm_gradients(BatchNorm1d):
             zero = torch.zeros(width)
             what = "the sum over the batch of the gradient in x, which is 0"
             expect.close(dx.sum(0), zero, what, rtol=0, atol=1e-9, likely=through)
-            want = driver.oracle(width, batch, affine=_affine(width), eps=eps)[0]["grads"]
-            expect.close(dbeta, want[2], "the gradient in beta", **_CLOSE)
-            expect.close(dgamma, want[1], "the gradient in gamma", **_CLOSE)
-            expect.close(dx, want[0], "the gradient in x", likely=through, **_CLOSE)
+            want = driver.oracle(width, batch, affine=affine(width), eps=eps)[0]["grads"]
+            expect.close(dbeta, want[2], "the gradient in beta", **CLOSE)
+            expect.close(dgamma, want[1], "the gradient in gamma", **CLOSE)
+            expect.close(dx, want[0], "the gradient in x", likely=through, **CLOSE)
         expect.case("an almost vanishing eps: the gradient in x against the normalised x")
         batch = _batches([8], 3, 72)
         report = driver.student(3, batch, eps=1e-12)[0]
@@ -241,8 +127,8 @@ def batch_norm_gradients(BatchNorm1d):
         expect.close((dx * y).sum(0), torch.zeros(3), what, rtol=0, atol=1e-8, likely=through)
         expect.case("the second of two batches, float32")
         batches = _batches([5, 6], 3, 73, dtype=torch.float32)
-        got = driver.student(3, batches, default=torch.float32, affine=_affine(3))[1]["grads"]
-        want = driver.oracle(3, batches, affine=_affine(3))[1]["grads"]
+        got = driver.student(3, batches, affine(3), default=torch.float32)[1]["grads"]
+        want = driver.oracle(3, batches, affine=affine(3))[1]["grads"]
         for name, g, w in zip(("x", "gamma", "beta"), got, want, strict=True):
             expect.close(g, w, f"the gradient in {name}", rtol=1e-3, atol=1e-4, likely=through)
 
@@ -257,16 +143,16 @@ _VAR = (
 def batch_norm_running(BatchNorm1d):
     """Hidden test of the running statistics, the state and its dtype."""
     with hidden("Exercise 6: running statistics") as expect:
-        driver = _Driver(expect, BatchNorm1d)
+        driver = _driver(expect, BatchNorm1d)
         expect.case("a fresh layer of 3 features")
-        found = driver.names(BatchNorm1d, 3)
+        found = driver.fresh(3)
         likely = "nn.Parameter for gamma and beta, register_buffer for running_mean and running_var"
         expect.equal(sorted(found["parameters"]), ["beta", "gamma"], "the names of the parameters", likely=likely)
         buffers = sorted(name for name, value in found["buffers"].items() if value.numel() > 1)
         expect.equal(buffers, ["running_mean", "running_var"], "the names of the buffers", likely=likely)
-        counters = set(found["state"]) - {"gamma", "beta", "running_mean", "running_var"}
+        counters = set(found["names"]) - {"gamma", "beta", "running_mean", "running_var"}
         expect.true(
-            len(found["state"]) <= 5 and counters <= set(found["buffers"]),
+            len(found["names"]) <= 5 and counters <= set(found["buffers"]),
             "state_dict holds more than gamma, beta, the two buffers and perhaps a counter of batches",
             likely=likely,
         )
@@ -280,15 +166,15 @@ def batch_norm_running(BatchNorm1d):
                 text = ", ".join(f"{name}={value}" for name, value in options.items()) or "defaults"
                 expect.case(f"batches of {sizes} rows, {width} features, {text}")
                 batches = _batches(sizes, width, 81)
-                got = driver.student(width, batches, affine=_affine(width), **options)
-                want = driver.oracle(width, batches, affine=_affine(width), **options)
+                got = driver.student(width, batches, affine=affine(width), **options)
+                want = driver.oracle(width, batches, affine=affine(width), **options)
                 for i, (report, right) in enumerate(zip(got, want, strict=True), 1):
                     what = f"after batch {i}"
-                    expect.close(report["mean"], right["mean"], f"running_mean {what}", likely=_MEAN, **_CLOSE)
-                    expect.close(report["var"], right["var"], f"running_var {what}", likely=_VAR, **_CLOSE)
+                    expect.close(report["mean"], right["mean"], f"running_mean {what}", likely=_MEAN, **CLOSE)
+                    expect.close(report["var"], right["var"], f"running_var {what}", likely=_VAR, **CLOSE)
                     hint = "detach the batch's statistics, or update the buffers under torch.no_grad()"
                     expect.true(
-                        report["no_graph"] == [True, True],
+                        report["free"],
                         "the running statistics drag the graph of every batch along",
                         likely=hint,
                     )
@@ -299,10 +185,10 @@ def batch_norm_running(BatchNorm1d):
         right = driver.oracle(3, batch)[0]
         hint = "register_buffer: then .double() and .to(device) move the running statistics along"
         expect.dtype(report["mean"], torch.float64, "running_mean", likely=hint)
-        expect.close(report["mean"], right["mean"], "running_mean", likely=hint, **_CLOSE)
+        expect.close(report["mean"], right["mean"], "running_mean", likely=hint, **CLOSE)
         expect.dtype(report["var"], torch.float64, "running_var", likely=hint)
-        expect.close(report["var"], right["var"], "running_var", likely=hint, **_CLOSE)
-        expect.close(report["y"], right["y"], "the output", likely=hint, **_CLOSE)
+        expect.close(report["var"], right["var"], "running_var", likely=hint, **CLOSE)
+        expect.close(report["y"], right["y"], "the output", likely=hint, **CLOSE)
 
         expect.case("a state_dict loaded into a fresh layer, then eval()")
         state = {
@@ -315,15 +201,15 @@ def batch_norm_running(BatchNorm1d):
         x = torch.tensor([[3.0, 0.0], [0.0, -2.0], [1.0, 1.0]]).double()
         scale = state["gamma"] / (state["running_var"] + 1e-5).sqrt()
         want = scale * (x - state["running_mean"]) + state["beta"]
-        got = driver.reloaded(BatchNorm1d, 2, state, x)
-        expect.close(got, want, "the output", likely="evaluation uses what stands in the buffers", **_CLOSE)
+        got = driver.reloaded(2, state, x)
+        expect.close(got, want, "the output", likely="evaluation uses what stands in the buffers", **CLOSE)
 
 
 def batch_norm_eval(BatchNorm1d):
     """Hidden test of evaluation mode."""
     frozen = "when self.training is False, use running_mean and running_var in place of the batch's statistics"
     with hidden("Exercise 6: batch norm in evaluation") as expect:
-        driver = _Driver(expect, BatchNorm1d)
+        driver = _driver(expect, BatchNorm1d)
         for width, options in ((3, {}), (2, {"eps": 0.5}), (4, {"momentum": 1.0}), (1, {"momentum": 0.3})):
             text = ", ".join(f"{name}={value}" for name, value in options.items()) or "defaults"
             expect.case(f"two batches in train mode, then 64 rows and the first of them alone, {text}")
@@ -331,8 +217,8 @@ def batch_norm_eval(BatchNorm1d):
             _, x, upstream = _batches([64], width, 92, "eval")[0]
             single = ("eval", x[:1].clone(), upstream[:1].clone())
             batches = [*train, ("eval", x, upstream), single, ("train", x[:9].clone(), upstream[:9].clone())]
-            got = driver.student(width, batches, affine=_affine(width), **options)
-            want = driver.oracle(width, batches, affine=_affine(width), **options)
+            got = driver.student(width, batches, affine=affine(width), **options)
+            want = driver.oracle(width, batches, affine=affine(width), **options)
             expect.finite(got[3]["y"], "the output for a single row", likely=frozen)
             expect.close(
                 got[3]["y"],
@@ -349,18 +235,18 @@ def batch_norm_eval(BatchNorm1d):
                     expect.equal(got[i][name], got[1][name], what, likely=hint)
             # what the running statistics are is tested elsewhere; here they are taken as they came
             for i, name in ((2, "64 rows"), (3, "one row")):
-                gamma, beta = _affine(width)
+                gamma, beta = affine(width)
                 scale = gamma / (got[1]["var"] + options.get("eps", 1e-5)).sqrt()
                 value = scale * (batches[i][1] - got[1]["mean"]) + beta
                 hint = f"{frozen}; gamma, beta and eps work as in training"
-                expect.close(got[i]["y"], value, f"the output for {name}", likely=hint, **_CLOSE)
+                expect.close(got[i]["y"], value, f"the output for {name}", likely=hint, **CLOSE)
                 grads = got[i]["grads"]
                 expect.true(
                     grads is not None and all(g is not None for g in grads),
                     "the output in eval mode cannot be differentiated in x, gamma and beta",
                 )
                 what = "the gradient in x in eval mode"
-                expect.close(grads[0], scale * batches[i][2], what, likely=frozen, **_CLOSE)
-                expect.close(grads[2], batches[i][2].sum(0), "the gradient in beta in eval mode", **_CLOSE)
+                expect.close(grads[0], scale * batches[i][2], what, likely=frozen, **CLOSE)
+                expect.close(grads[2], batches[i][2].sum(0), "the gradient in beta in eval mode", **CLOSE)
             hint = "train() brings the statistics of the batch back"
-            expect.close(got[4]["y"], want[4]["y"], "the output back in train mode", likely=hint, **_CLOSE)
+            expect.close(got[4]["y"], want[4]["y"], "the output back in train mode", likely=hint, **CLOSE)
