@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Convolutional networks: how machines see
 #
-# Show a multilayer perceptron a thousand sevens, move each of them two pixels to the right, and it is lost. It never
+# A multilayer perceptron reads nine digits of ten. Move the digits by up to three pixels, and it reads four: it never
 # knew that pixels have neighbours. A convolutional network knows it from the start: it looks at small patches, uses
 # the same detector everywhere, and needs a sixth of the weights.
 #
@@ -110,8 +110,8 @@ show(fig, "Four questions to one picture. What is it? What and where is the main
 # it did before. Fresh random columns are as good in any order, so its learning problem is *exactly* the same: it
 # never used the neighbourhood of pixels at all.
 #
-# *Shift a picture by one pixel.* A person hardly notices; the list of 784 numbers changes almost everywhere, and so
-# do the activations, in no predictable way. An MLP has to learn every position of every stroke from data.
+# *Shift a picture by one pixel.* A person hardly notices; the list of 784 numbers changes along every stroke, and
+# all activations with it, in no predictable way. An MLP has to learn every position of every stroke from data.
 
 # %% demo=true
 digits = mnist(full=lab.preset == "full")
@@ -153,7 +153,7 @@ show(fig, "A zero moved by one pixel. The list of numbers moves by 1 or by 28 pl
 #
 # Now every unit asks the same question at another place: it has become a detector of one *feature*, wherever that is.
 # And the number of weights no longer depends on how long the line is. With several channels each output channel $o$
-# adds up all input channels $c$ (mind the index $i+\Delta$, which some printed versions lose):
+# adds up all input channels $c$ (mind the index: $i+\Delta$, not $\Delta$):
 #
 # $$y_{i,o}=b_o+\sum_\Delta\sum_c w_{\Delta,o,c}\,x_{i+\Delta,c}.$$
 
@@ -182,7 +182,7 @@ show(fig, "One layer from 5 inputs to 5 outputs as a matrix; empty cells are mis
 #
 # $$\ell_{\text{out}}=\Big\lfloor\frac{\ell+2p-d(k-1)-1}{s}\Big\rfloor+1 .$$
 #
-# Mind the floor, which is often left out: a window that does not fit entirely is not taken, and a remainder of the
+# Mind the floor: a window that does not fit entirely is not taken, and a remainder of the
 # input may remain unread.
 
 # %% [markdown]
@@ -383,7 +383,8 @@ show(fig, "Three filters at work: two for edges, whose answer is strongly negati
 # <details><summary>Hint 1: a question</summary>Padded input of 9 columns, kernel of 3, stride 2, dilation 2: which
 # columns does the tap v = 1 read, one for each output? Write them as a slice start:stop:step.</details>
 # <details><summary>Hint 2</summary>start = v·d, step = s, and there are Wo of them, so the last one is v·d +
-# s·(Wo − 1) and stop is one more. Cutting at stop matters where the stride leaves a remainder.</details>
+# s·(Wo − 1) and stop is one more. Cutting at stop matters where the stride leaves a remainder. <code>F.pad</code> takes
+# (left, right, top, bottom).</details>
 # <details><summary>Hint 3</summary>A bias [O] added to [N, O, Ho, Wo] broadcasts over the LAST axis. Give it the
 # shape [1, O, 1, 1]; and add it once, not once for each offset.</details>
 
@@ -558,7 +559,7 @@ show(fig, "The map of the shifted digit minus the shifted map, borders left out.
     "stride of 2.")
 
 # %% [markdown]
-# **Widget 1: what does one unit see?** Every panel shows the input; darker pixels enter the central output unit along
+# **Widget 1: what does one unit see?** The picture shows the input; darker pixels enter the central output unit along
 # more paths. Find (1) how many $3\times3$ layers see as much as one of $7\times7$, (2) dilations that grow the field
 # fast, (3) the danger of using the *same* dilation in all layers.
 #
@@ -735,9 +736,10 @@ hidden.conv_backward_inputs(conv2d_backward)
 # $$\langle\,\text{conv}(x),\,z\,\rangle=\langle\,x,\,\text{conv}^{\top}(z)\,\rangle\quad\text{for all }x,z.$$
 #
 # It is not an inverse: it gives back the shape, not the numbers ("deconvolution" is a misnomer). With stride $s$
-# several input sizes lead to the same output size, so one has to say which is meant: `output_padding` keeps that many
-# more rows at the bottom and columns on the right, $H=(h-1)s-2p+k_h+\text{output\_padding}$. With padding these are
-# not zeros: they hold what the kernels print there.
+# several input sizes lead to the same output size, so one has to say which is meant: `output_padding` makes the
+# canvas that much larger at the bottom and on the right, $H=(h-1)s-2p+k_h+\text{output\_padding}$. Print all kernels
+# first and cut $p$ rows and columns off on every side last: what then stands in the extra rows is what was printed
+# there, or 0.
 
 # %% exercise="ex3-conv-transpose"
 def conv_transpose2d(z: Tensor, w: Tensor, stride: int = 1, padding: int = 0,
@@ -785,6 +787,11 @@ with check("Exercise 3: conv_transpose2d") as expect:
         "two copies of a 3 x 3 kernel, stride 2, padding 1, output padding 1", rtol=1e-6,
         likely="print first, cut afterwards: one row and column less is cut off at the bottom and on "
         "the right, and what was printed there stays")
+    flat = conv_transpose2d(torch.ones(1, 1, 1, 2), torch.tensor([[[[1.0, 2, 3]]]]), 2, 0, 1)
+    expect.close(flat, [[[[1.0, 2, 4, 2, 3, 0], [0, 0, 0, 0, 0, 0]]]],
+        "two copies of a 1 x 3 kernel, stride 2, output padding 1", rtol=1e-6,
+        likely="rows go by kh, columns by kw; and both axes grow by output_padding, with zeros if "
+        "nothing is printed there")
     channels = conv_transpose2d(torch.tensor([1.0, 10]).view(1, 2, 1, 1), torch.arange(6.0).view(2, 3, 1, 1))
     expect.close(channels, [[[[30.0]], [[41]], [[52]]]], "2 channels in, 3 out, a kernel of 1 x 1",
         rtol=1e-6, likely="w is [O, C, kh, kw] and z is [N, O, h, w]: the sum runs over O")
@@ -1096,7 +1103,7 @@ with check("Experiment A: locality") as expect:
         "built into wires.")
 
 # %% test="exA-locality-test" points=4
-with check("Experiment A: locality") as expect:
+with check("Experiment A: your four functions") as expect:
     picture = torch.ones(1, 1, 4, 4)
     expect.finite(conv2d_forward(picture, torch.ones(2, 1, 3, 3)), "a convolution")
     expect.finite(conv2d_backward(torch.ones(1, 2, 2, 2), picture, torch.ones(2, 1, 3, 3))[1],
@@ -1134,9 +1141,8 @@ image_grid(kernels, ncols=9, ax=top, cmap="PuOr_r", vmin=-float(kernels.abs().ma
 image_grid(seen / seen.amax(dim=(1, 2), keepdim=True).clamp(min=1e-6), ncols=9, ax=bottom,
     cmap="cividis")
 top.set_title("nine learned kernels, and their maps of one digit")
-show(fig, "Kernels that the network found by itself: many are bright on one side and dark on the other, "
-    "detectors of edges in some direction. Below, each lights up along the strokes of its own "
-    "direction.")
+show(fig, "Kernels that the network found by itself, still noisy after so short a training. Below, what "
+    "they answer to: some light up along the whole stroke, some on one side or in one direction only.")
 
 # %% [markdown]
 # ## 5 Batch norm for maps
@@ -1147,9 +1153,8 @@ show(fig, "Kernels that the network found by itself: many are bright on one side
 # $$\mu_c=\frac1{NHW}\sum_{n,i,j}x_{n,c,i,j},\quad\sigma_c^2=\frac1{NHW}\sum_{n,i,j}(x_{n,c,i,j}-\mu_c)^2,\quad
 # y_{n,c,i,j}=\gamma_c\frac{x_{n,c,i,j}-\mu_c}{\sqrt{\sigma_c^2+\epsilon}}+\beta_c .$$
 #
-# Statistics per pixel would break equivariance. (In some texts the statistics are of $x$ and the normalised signal is
-# called $z$: it is the same tensor.) Running mean $\bar\mu$ and variance $\bar v$ as in chapter 01, with momentum
-# $\alpha$:
+# Statistics per pixel would break equivariance. Running mean $\bar\mu$ and variance $\bar v$ as in chapter 01, with
+# momentum $\alpha$:
 #
 # $$\bar\mu\leftarrow(1-\alpha)\bar\mu+\alpha\mu,\qquad
 # \bar v\leftarrow(1-\alpha)\bar v+\alpha\,\tfrac{NHW}{NHW-1}\sigma^2 .$$
@@ -1203,6 +1208,8 @@ class BatchNorm2d(nn.Module):
 # %% test="ex5-batch-norm-train-test" points=3 exercise_no=5
 with check("Exercise 5: batch norm in training") as expect:
     bn = BatchNorm2d(3)
+    expect.true({"weight", "bias"} <= set(bn.state_dict()), "the layer has no weight and bias",
+        likely="gamma is called self.weight and beta self.bias; both are nn.Parameter")
     x = 2 * torch.randn(4, 3, 5, 6, generator=torch.Generator().manual_seed(0))
     x += torch.tensor([5.0, 0, -3])[:, None, None]
     y = bn(x)
@@ -1254,6 +1261,13 @@ from autograder.checks import cnn as hidden
 hidden.batch_norm_gradients(BatchNorm2d)
 ### END HIDDEN TESTS
 
+# %% given="graph-of-statistics"
+def graph_of_statistics(cls) -> bool:
+    """Whether running statistics depend on x after a batch that asks for gradients."""
+    layer = cls(1)
+    layer(torch.tensor([1.0, 3.0]).view(1, 1, 1, 2).requires_grad_())
+    return layer.running_mean.requires_grad or layer.running_var.requires_grad
+
 # %% test="ex5-batch-norm-running-test" points=2 exercise_no=5
 with check("Exercise 5: running statistics") as expect:
     bn = BatchNorm2d(1)
@@ -1262,6 +1276,12 @@ with check("Exercise 5: running statistics") as expect:
         likely="(1 - momentum) * old + momentum * new, with momentum = 0.1")
     expect.close(bn.running_var, [1.3], "running_var after maps of unbiased variance 4", rtol=1e-5,
         likely="here the variance is the unbiased one, divided by N H W - 1")
+    half = BatchNorm2d(1, momentum=0.5)
+    half(torch.tensor([1.0, 3.0, 5.0]).view(1, 1, 1, 3))
+    expect.close(half.running_mean, [1.5], "running_mean with momentum 0.5", rtol=1e-5,
+        likely="use the argument momentum")
+    expect.true(not graph_of_statistics(BatchNorm2d), "the running statistics drag the graph of the batch along",
+        likely="update them under torch.no_grad(), or from detached statistics")
     trained = sum(p.numel() for p in bn.parameters())
     expect.equal(trained, 2, "how many numbers are trained, with one channel",
         likely="weight and bias are Parameters; the running statistics are buffers: register_buffer")
@@ -1322,8 +1342,8 @@ hidden.batch_norm_eval(BatchNorm2d)
 # \Big(I+\frac{\partial h}{\partial\mathbf x}\Big).$$
 #
 # Whatever the branch does, the 1 stays. In a plain stack the gradient is a product of many factors, and it vanishes
-# if they are small. (One reads that tanh squashes "between 0 and 1": its values lie in $(-1,1)$; it is its *slope*
-# that lies in $(0,1]$.) Skips may jump over one layer or over several.
+# if they are small. (With tanh, for example, whose values lie in $(-1,1)$ and whose *slope* lies in $(0,1]$.)
+# Skips may jump over one layer or over several.
 
 # %% [markdown]
 # ### Experiment B: shattered gradients
@@ -1439,8 +1459,9 @@ explore(shattering, "The derivative of a random ReLU network along x, and its co
 #
 # `make_resnet(n)` stacks them as He et al. did for CIFAR-10, `6n + 2` layers with weights: a $3\times3$ convolution
 # with norm and ReLU (the *stem*), then three stages of `n` blocks with `width`, `2 width`, `4 width` channels, the
-# second and third stage starting with stride 2, then the mean over all pixels, and a linear layer. `nn.Conv2d` may be
-# used.
+# second and third stage starting with stride 2, then the mean over all pixels, and a linear layer. Use `nn.Conv2d`
+# for the convolutions. (In their networks for CIFAR-10 the shortcuts had no parameters; these are the ones of their
+# larger networks.)
 #
 # <details><summary>Hint: a question</summary>Four blocks share one norm object that was made once and used four
 # times. Which statistics does it keep? Make a new one for each place: <code>norm(c_out)</code>.</details>
@@ -1473,7 +1494,7 @@ class ResidualBlock(nn.Module):
         ### END SOLUTION
 
 # %% given="torch-norm"
-torch_norm = nn.BatchNorm2d  # torch's own, so that a slip in exercise 5 costs nothing in exercise 6
+torch_norm = nn.BatchNorm2d  # torch's own, so that a slip in exercise 5 does not show in the check of the block
 
 
 def without_branch(block: nn.Module, x: Tensor) -> Tensor:
@@ -1519,6 +1540,15 @@ with check("Exercise 6: ResidualBlock") as expect:
         likely="only the first convolution and the shortcut have the stride")
     expect.equal(sum(p.numel() for p in down.parameters()), 9 * 4 * 6 + 9 * 36 + 24 + 3 * 12,
         "its parameters", likely="the shortcut is a 1 x 1 convolution without bias, and a norm")
+    expect.equal(map_sizes(down, torch.zeros(2, 4, 8, 8)), [4, 4],
+        "heights of the maps behind its two 3 x 3 convolutions, on maps of 8 x 8",
+        likely="the stride belongs to the FIRST convolution")
+    bare = ResidualBlock(4, 6, 2, residual=False, norm=torch_norm)
+    expect.equal(sum(p.numel() for p in bare.parameters()), 9 * 4 * 6 + 9 * 36 + 24,
+        "parameters of a block with residual=False", likely="without skips there is no shortcut layer")
+    noise = torch.randn(2, 4, 6, 6, generator=torch.Generator().manual_seed(2))
+    expect.true(bare(noise).min() >= 0, "the output of a block with residual=False must not be negative",
+        likely="the last ReLU stays")
     same = ResidualBlock(4, 4, 2, norm=torch_norm)
     expect.equal(sum(p.numel() for p in same.parameters()), 2 * 9 * 16 + 16 + 16 + 8,
         "parameters of a block from 4 to 4 channels with stride 2",
@@ -1570,9 +1600,9 @@ def make_resnet(n: int, width: int = 16, num_classes: int = 10, c_in: int = 3,
 with check("Exercise 6: make_resnet") as expect:
     net = make_resnet(1, width=4, num_classes=5, c_in=2)
     expect.shape(net(torch.zeros(3, 2, 12, 8)), (3, 5), "three pictures with 2 channels, 5 classes")
-    heights = map_sizes(net, torch.zeros(1, 2, 8, 8))
-    expect.equal(heights, [8, 8, 8, 4, 4, 2, 2],
-        "heights of the maps behind the seven 3 x 3 convolutions, on pictures of 8 x 8",
+    heights = map_sizes(net, torch.zeros(2, 2, 16, 16))
+    expect.equal(heights, [16, 16, 16, 8, 8, 4, 4],
+        "heights of the maps behind the seven 3 x 3 convolutions, on pictures of 16 x 16",
         likely="stem, then two in each block: the first convolution of stages 2 and 3, and no other, "
         "has stride 2")
     expect.equal(sum(p.numel() for p in make_resnet(3).parameters()), 272_474,
@@ -1678,7 +1708,7 @@ assert shape_table("VGG-19", vgg19, 224, 3, show_rows=False) == 143_667_240
 
 # %% demo=true
 entries = [("2010", 28.2, "shallow"), ("2011", 25.8, "shallow"), ("2012", 16.4, "AlexNet, 8 layers"),
-    ("2013", 11.7, "ZFNet, 8 layers"), ("2014, second", 7.3, "VGG, 19 layers"),
+    ("2013", 11.7, "Clarifai (after ZFNet), 8 layers"), ("2014, second", 7.3, "VGG, 19 layers"),
     ("2014", 6.7, "GoogLeNet, 22 layers"), ("2015", 3.57, "ResNet, 152 layers")]
 fig, ax = figure(size=(7.4, 3.2))
 for row, (_, error, name) in enumerate(entries):
@@ -1689,7 +1719,7 @@ ax.set_yticks(range(len(entries)), [year for year, *_ in entries])
 ax.invert_yaxis()
 ax.set(title="ImageNet: top-5 error of the winners, and their depth", xlabel="error in %", xlim=(0, 36))
 ax.legend(loc="lower right")
-show(fig, "The error of the winning entry each year, and of the second in 2014 (published results). "
+show(fig, "The error of the winning entry each year, and of the second in 2014 (published, no outside data). "
     "Convolutional networks enter in 2012; then depth goes up, from 8 to 152 layers, and the error "
     "goes down, below that of a person in 2015.")
 
@@ -1949,7 +1979,7 @@ titles = [name if i == 0 else "" for name in names for i in range(6)]
 fig = image_grid(np.concatenate(tiles), titles, ncols=6, cell=1.1)
 show(fig, "Pictures, true masks, and masks by a small U-Net with and without its skips (mean IoU over "
     "pixels below the first of each row). Red: ellipse, green: rectangle, blue: triangle. Compare the "
-    "edges of the last two rows.")
+    "edges of the last two rows, and the classes that are still missing without skips.")
 
 # %% [markdown]
 # ## 9 Detection
@@ -2124,7 +2154,7 @@ with check("Exercise 7: nms") as expect:
     boxes = torch.tensor([[0.0, 0, 10, 10], [1, 1, 11, 11], [20, 20, 30, 30], [0, 0, 10, 10.5], [6, 0, 16, 10]])
     scores = torch.tensor([0.8, 0.9, 0.7, 0.6, 0.75])
     expect.equal(alone(nms, boxes, scores, 0.5), [1, 4, 2], "the boxes kept with threshold 0.5",
-        likely="numbers of boxes, in the order of decreasing score")
+        likely="numbers of boxes, in the order of decreasing score; each is compared with ALL that were kept")
     expect.equal(alone(nms, boxes, scores, 0.2), [1, 2], "the boxes kept with threshold 0.2")
     expect.equal(alone(nms, boxes, scores, 0.9), [1, 0, 4, 2], "the boxes kept with threshold 0.9")
     classes = torch.tensor([0, 1, 1, 0, 0])
@@ -2287,7 +2317,7 @@ with check("Exercise 8: yolo_encode") as expect:
     expect.close(target.sum(), 3.0, "the sum of everything: all other cells are 0")
     wide = yolo_encode([[20.0, 2.0, 28.0, 8.0]], [0], 4, 2, 32)
     expect.close(wide[0, 3], [1, 0, 0.625, 0.25, 0.1875, 1, 0], "cell (0, 3) of a box at the top right",
-        likely="the row of the cell comes from y, the column from x")
+        likely="the row of the cell comes from y, the column from x; and x stands before y, w before h")
     border = yolo_encode([[28.0, 4.0, 36.0, 8.0], [4.0, 28.0, 8.0, 36.0]], [0, 1], 4, 2, 32)
     expect.close(border[0, 3], [1, 1.0, 0.75, 0.25, 0.125, 1, 0],
         "cell (0, 3) of a box with its centre on the right edge",
@@ -2318,7 +2348,7 @@ hidden.yolo_encode(yolo_encode)
 # **A fair score.** A detector returns boxes with scores; which cut-off should be judged? All of them. Sort the
 # detections of *all* pictures by score. Going down the list, a detection is a **true positive** if its best ground
 # truth in its own picture overlaps it with IoU at least 0.5 *and has not been claimed before*; else it is a false
-# positive, duplicates included. After $k$ detections,
+# positive, duplicates included (and claims nothing). After $k$ detections,
 #
 # $$\text{precision}_k=\frac{TP_k}{k},\qquad\text{recall}_k=\frac{TP_k}{G}$$
 #
@@ -2715,7 +2745,7 @@ with check("Experiment C: the detector") as expect:
         "The same idea, with a larger network, found dogs and bicycles in 45 pictures a second in 2016.")
 
 # %% test="exC-detector-test" points=4
-with check("Experiment C: the detector") as expect:
+with check("Experiment C: your parts of a detector") as expect:
     one_box, one_score = torch.tensor([[0.0, 0, 8, 8]]), torch.tensor([0.5])
     expect.shape(yolo_encode(one_box, torch.tensor([0]), 4, 3, 32), (4, 4, 8), "targets")
     expect.equal(nms(one_box, one_score, 0.5), [0], "one box after nms")
@@ -2732,9 +2762,8 @@ hidden.experiment_detector(yolo_encode, nms, mean_average_precision)
 # %% [markdown]
 # At full size: on PASCAL VOC 2007, 20 classes of real photographs, YOLO reached 63.4 mAP@0.5 at 45 pictures a second
 # (Redmon et al. 2016), Fast R-CNN 70.0 and Faster R-CNN 73.2 (VGG-16, trained on VOC 2007 and 2012): slower, and more
-# accurate. Mind how little mAP says about duplicates: without NMS ours fell from 1.00 to 0.99 in one training (in
-# three others to between 0.84 and 0.92), because the extra boxes have low scores. That is why the check counts them
-# too.
+# accurate. mAP is no reliable alarm for duplicates: without NMS ours fell from 1.00 to between 0.84 and 0.92 in three
+# trainings, but only to 0.99 in a fourth, where the extra boxes had low scores. That is why the check counts them too.
 #
 # ## 10 Not only pictures
 #
@@ -2853,7 +2882,8 @@ hidden.question_flip(answer_flip)
 # %% [markdown]
 # **Question 4.** Which is true? (a) A convolution followed by ReLU is shift invariant. (b) A convolution with stride
 # 2 is equivariant to shifts by any number of pixels. (c) A convolutional network with circular padding and stride 1
-# that ends with the mean over all pixels is shift invariant. (d) Max pooling makes a network exactly shift invariant.
+# that ends with the mean over all pixels is invariant to cyclic shifts. (d) Max pooling makes a network exactly
+# shift invariant.
 
 # %% exercise="q4"
 answer_equiv = None
