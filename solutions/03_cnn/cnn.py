@@ -787,8 +787,8 @@ with check("Exercise 3: conv_transpose2d") as expect:
         "two copies of a 3 x 3 kernel, stride 2, padding 1, output padding 1", rtol=1e-6,
         likely="print first, cut afterwards: one row and column less is cut off at the bottom and on "
         "the right, and what was printed there stays")
-    flat = conv_transpose2d(torch.ones(1, 1, 1, 2), torch.tensor([[[[1.0, 2, 3]]]]), 2, 0, 1)
-    expect.close(flat, [[[[1.0, 2, 4, 2, 3, 0], [0, 0, 0, 0, 0, 0]]]],
+    wider = conv_transpose2d(torch.ones(1, 1, 1, 2), torch.tensor([[[[1.0, 2, 3]]]]), 2, 0, 1)
+    expect.close(wider, [[[[1.0, 2, 4, 2, 3, 0], [0, 0, 0, 0, 0, 0]]]],
         "two copies of a 1 x 3 kernel, stride 2, output padding 1", rtol=1e-6,
         likely="rows go by kh, columns by kw; and both axes grow by output_padding, with zeros if "
         "nothing is printed there")

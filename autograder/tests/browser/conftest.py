@@ -135,6 +135,10 @@ class NotebookPage:
     def run_all(self, seconds: float = 240) -> None:
         """Run > Run All Cells, and wait until the kernel has worked everything off."""
         first = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .jp-InputPrompt").first
+        if first.text_content() != "[ ]:":  # numbers of an earlier run would hide that this one was dropped
+            self.dismiss_dialogs()
+            self.page.get_by_text("Edit", exact=True).first.click()
+            self.page.get_by_text("Clear Outputs of All Cells", exact=True).click()
         for _ in range(RUN_ATTEMPTS):  # a kernel that has only just answered drops the first request
             self.dismiss_dialogs()
             self.page.keyboard.press("Escape")
