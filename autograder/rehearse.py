@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from coursekit.ipython import bound_names
 
 from autograder.build import BuildError, run_environment
 from autograder.course import Chapter, chapter
@@ -59,7 +60,7 @@ def rehearsed(cells: list[SourceCell], seconds: float) -> list[Rehearsed]:
             continue
         outcome, words = _run(cell, namespace, seconds, missing)
         if outcome != RAN:
-            missing |= _made(cell.visible) - namespace.keys()
+            missing |= bound_names(ast.parse(cell.visible)) - namespace.keys()
         told.append(Rehearsed(cell.line, cell.id or cell.kind, outcome, words))
     return told
 
@@ -84,13 +85,6 @@ def _run(cell: SourceCell, namespace: dict, seconds: float, missing: set[str]) -
     except Exception as error:
         return FAILED, f"{type(error).__name__}: {error}"
     return RAN, ""
-
-
-def _made(text: str) -> set[str]:
-    """The names that a cell binds at its top level or in its blocks."""
-    nodes = list(ast.walk(ast.parse(text)))
-    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    return names | {n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)}
 
 
 def repeated(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:

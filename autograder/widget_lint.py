@@ -11,9 +11,9 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from autograder.source import SourceCell
+from coursekit.ipython import bound_names
 
-_SCOPES = (ast.FunctionDef, ast.ClassDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+from autograder.source import SourceCell
 
 
 def names_at_risk(cells: Iterable[SourceCell]) -> Iterator[str]:
@@ -21,7 +21,7 @@ def names_at_risk(cells: Iterable[SourceCell]) -> Iterator[str]:
     trees = [(cell, ast.parse(cell.text)) for cell in cells if cell.is_code]
     makers = defaultdict(list)
     for cell, tree in trees:
-        for name in _made(tree):
+        for name in bound_names(tree):
             makers[name].append(cell.line)
     for cell, tree in trees:
         if any(isinstance(node, ast.Call) and ast.unparse(node.func) == "explore" for node in ast.walk(tree)):
@@ -29,19 +29,6 @@ def names_at_risk(cells: Iterable[SourceCell]) -> Iterator[str]:
                 if len(makers[name]) > 1:
                     lines = ", ".join(map(str, makers[name]))
                     yield f"line {cell.line}: the widget reads `{name}`, made by the cells at lines {lines}"
-
-
-def _made(node: ast.AST) -> set[str]:
-    """The global names that a cell gives a value to, also in `with`, `for` and `if`."""
-    names = set()
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.FunctionDef | ast.ClassDef):
-            names.add(child.name)
-        elif isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
-            names.add(child.id)
-        if not isinstance(child, _SCOPES):
-            names |= _made(child)
-    return names
 
 
 def _read_by_functions(tree: ast.AST) -> set[str]:

@@ -13,6 +13,7 @@ from autograder.testing import PlainKernel, ship
 CLOSE = {"rtol": 1e-10, "atol": 1e-12}
 # float32 keeps 7 digits; a few are lost in sums.
 SINGLE = {"rtol": 2e-5, "atol": 2e-5}
+DTYPES = ((torch.float64, CLOSE), (torch.float32, SINGLE))
 
 # Runs beside the student's code, because gradients, memory layout and what is left of the inputs belong there.
 _PROBE = '''

@@ -88,19 +88,19 @@ def _running_cell(tb: TracebackType | None) -> str | None:
 def _defined_names(filename: str) -> set[str]:
     """The names that the cell would define if it ran to its end, those in `with`, `for` and `if` blocks included."""
     try:
-        return _bound_names(ast.parse("".join(linecache.getlines(filename))))
+        return bound_names(ast.parse("".join(linecache.getlines(filename))))
     except SyntaxError:
         return set()
 
 
-def _bound_names(node: ast.AST) -> set[str]:
+def bound_names(node: ast.AST) -> set[str]:
     """The names that this code gives a value in its own namespace: not those inside functions and comprehensions."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return {node.name}
     if isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
         return set()
     names = {node.id} if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else set()
-    return names.union(*map(_bound_names, ast.iter_child_nodes(node)))
+    return names.union(*map(bound_names, ast.iter_child_nodes(node)))
 
 
 def _print_warning(

@@ -9,7 +9,7 @@ from coursekit.checking import hidden
 from torch.nn import functional as F
 
 from autograder.checks.autoencoders.noise import normal, orthonormal
-from autograder.checks.probe import CLOSE, SINGLE, Probe, dtype_name, same
+from autograder.checks.probe import DTYPES, Probe, dtype_name, same
 from autograder.testing import observe, ship
 
 _SUM = "add up the squares over ALL dimensions of an example, then take the mean over the batch"
@@ -23,7 +23,7 @@ def reconstruction_loss(student):
     """Hidden test of `reconstruction_loss(x, x_hat)`."""
     with hidden("Exercise 2: the squared error") as expect:
         probe = Probe(expect, student, "x x_hat", time_limit=10.0)
-        for dtype, close in ((torch.float64, CLOSE), (torch.float32, SINGLE)):
+        for dtype, close in DTYPES:
             for shape in ((3, 4), (3, 1, 2, 5), (1, 6), (5, 1), (4, 2, 3)):
                 expect.case(f"shape {shape}, {dtype_name(dtype)}")
                 x, x_hat = normal(30, *shape, dtype=dtype), normal(31, *shape, dtype=dtype)
@@ -84,7 +84,7 @@ def tied(TiedLinearAutoencoder, orthogonality_penalty):
     with hidden("Exercise 2: tied weights") as expect:
         probe = Probe(expect, orthogonality_penalty, "W", time_limit=10.0)
         hint = "W^T W - I with I of size m, the sum of the SQUARES of its entries"
-        for dtype, close in ((torch.float64, CLOSE), (torch.float32, SINGLE)):
+        for dtype, close in DTYPES:
             for n, m in ((6, 2), (5, 5), (4, 1), (3, 2)):
                 expect.case(f"the penalty of a W of shape {(n, m)}, {dtype_name(dtype)}")
                 W = normal(40, n, m, dtype=dtype)
@@ -108,7 +108,7 @@ def tied(TiedLinearAutoencoder, orthogonality_penalty):
                 likely="the decoder uses W^T of the SAME parameter; there are no biases",
             )
             expect.true(not found["zero"], "W starts at zero: then every gradient is zero and nothing is ever learned")
-            for dtype, close in ((torch.float64, CLOSE), (torch.float32, SINGLE)):
+            for dtype, close in DTYPES:
                 expect.case(f"TiedLinearAutoencoder({n}, {m}), weights of the test's own, {dtype_name(dtype)}")
                 W, x, z = normal(42, n, m, dtype=dtype), normal(43, 5, n, dtype=dtype), normal(44, 6, m, dtype=dtype)
                 came = observe(run, TiedLinearAutoencoder, W, x, z, time_limit=10.0).value
@@ -238,7 +238,7 @@ def bottleneck_forward(BottleneckAutoencoder):
             ((6, (), 2), None, (4, 6)),
             ((5, (4, 3, 6), 1), "Sigmoid", (1, 5)),
         ):
-            for dtype, close in ((torch.float64, CLOSE), (torch.float32, SINGLE)):
+            for dtype, close in DTYPES:
                 expect.case(f"BottleneckAutoencoder{args}, act {act or 'by default'}, x {shape}, {dtype_name(dtype)}")
                 weights = [normal(50 + i, *s, dtype=dtype) for i, s in enumerate(_shapes(args))]
                 x = normal(49, *shape, dtype=dtype)

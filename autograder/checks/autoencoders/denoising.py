@@ -8,17 +8,15 @@ import torch
 from coursekit.checking import hidden
 
 from autograder.checks.autoencoders.noise import called, draws, normal, statistics
-from autograder.checks.probe import CLOSE, SINGLE, Probe, dtype_name, same
+from autograder.checks.probe import CLOSE, DTYPES, Probe, dtype_name, same
 from autograder.testing import observe, ship
-
-_DTYPES = ((torch.float64, CLOSE), (torch.float32, SINGLE))
 
 
 def corrupt(student):
     """Hidden test of `corrupt(x, sigma, randn_like)`."""
     with hidden("Exercise 3: corrupt") as expect:
         probe = Probe(expect, student, "x sigma", time_limit=10.0)
-        for dtype, close in _DTYPES:
+        for dtype, close in DTYPES:
             for shape, sigma in (((4, 3), 0.5), ((2, 1, 3, 5), 2.0), ((1, 4), 0.0), ((6, 1), 0.04)):
                 expect.case(f"x of shape {shape}, sigma = {sigma}, prepared noise, {dtype_name(dtype)}")
                 x, e = normal(60, *shape, dtype=dtype), normal(61, *shape, dtype=dtype)
@@ -62,7 +60,7 @@ def dae_loss(student):
     stub = ship(_STUB, "Stub")
     with hidden("Exercise 3: the denoising loss") as expect:
         probe = Probe(expect, student, "denoiser x sigma", time_limit=20.0)
-        for dtype, close in _DTYPES:
+        for dtype, close in DTYPES:
             for shape, sigma in (((5, 3), 0.5), ((2, 1, 3, 4), 1.5), ((1, 4), 0.0)):
                 expect.case(f"x of shape {shape}, sigma = {sigma}, prepared noise, {dtype_name(dtype)}")
                 x, e = normal(62, *shape, dtype=dtype), normal(63, *shape, dtype=dtype)

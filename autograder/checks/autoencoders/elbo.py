@@ -14,10 +14,8 @@ from torch import distributions as dist
 
 from autograder.checks.autoencoders.noise import called, draws, normal, orthonormal, uniform
 from autograder.checks.autoencoders.standins import stand_ins
-from autograder.checks.probe import CLOSE, SINGLE, Probe, dtype_name, same
+from autograder.checks.probe import DTYPES, Probe, dtype_name, same
 from autograder.testing import observe, ship
-
-_DTYPES = ((torch.float64, CLOSE), (torch.float32, SINGLE))
 
 
 def _log_normal(x, mu, log_sigma):
@@ -29,7 +27,7 @@ def log_likelihood(student):
     hint = "-½ log 2π - log σ - ½ (x - mu)² / σ² for EVERY dimension, with log_sigma = log of the standard deviation"
     with hidden("Exercise 7: the Gaussian log-likelihood") as expect:
         probe = Probe(expect, student, "x mu log_sigma", time_limit=10.0)
-        for dtype, close in _DTYPES:
+        for dtype, close in DTYPES:
             for shape in ((4, 3), (4, 1, 2, 5), (1, 6), (3, 2, 2), (3, 2, 1)):
                 x, mu = normal(180, *shape, dtype=dtype), normal(181, *shape, dtype=dtype)
                 n = math.prod(shape[1:])
@@ -310,7 +308,7 @@ def vae(VAE):
     replacing = stand_ins()
     halves, loss, sample = ship(_VAE, "tools")()
     with hidden("Exercise 7: the VAE") as expect:
-        for dtype, close in _DTYPES:
+        for dtype, close in DTYPES:
             for B, D, m, options in ((4, 5, 2, {}), (3, 2, 3, {"log_sigma_range": (-0.5, 0.1)}), (1, 4, 1, {})):
                 low, high = options.get("log_sigma_range", (-2.0, 2.0))
                 text = f"D = {D}, m = {m}, {options or 'default range'}, {dtype_name(dtype)}"

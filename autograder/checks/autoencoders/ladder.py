@@ -7,11 +7,10 @@ from coursekit.checking import hidden
 from torch.nn import functional as F
 
 from autograder.checks.autoencoders.noise import called, draws, normal
-from autograder.checks.probe import CLOSE, SINGLE, Probe, dtype_name
+from autograder.checks.probe import DTYPES, Probe, dtype_name
 from autograder.testing import observe, ship
 
 FORBIDDEN = ("torch.nn.functional.cross_entropy", "torch.nn.CrossEntropyLoss", "torch.nn.functional.nll_loss")
-_DTYPES = ((torch.float64, CLOSE), (torch.float32, SINGLE))
 _NAMES = ("W1", "W2", "W3", "V3", "V2", "V1")
 
 _NET = """
@@ -73,7 +72,7 @@ def ladder_mlp(LadderMLP):
                 "a layer has a wrong width",
                 likely="V3: classes to h2, V2: [u2; h2] to h1, V1: [u1; h1] to n",
             )
-            for dtype, close in _DTYPES:
+            for dtype, close in DTYPES:
                 expect.case(f"LadderMLP{sizes}, weights of the test's own, {dtype_name(dtype)}")
                 weights = {name: 0.7 * normal(230 + i, *s, dtype=dtype) for i, (name, s) in enumerate(want.items())}
                 n, _, _, k = sizes
@@ -129,7 +128,7 @@ def ladder_loss(student):
     stub = ship(_STUB, "Stub")
     with hidden("Exercise 8: the loss of the ladder") as expect:
         probe = Probe(expect, student, "model x_lab y x_unl sigma", forbidden=FORBIDDEN, time_limit=10.0)
-        for dtype, close in _DTYPES:
+        for dtype, close in DTYPES:
             for B1, B2, sigma, lam in (
                 (3, 5, 0.4, 1.0),
                 (4, 1, 1.0, 0.3),

@@ -7,11 +7,10 @@ from coursekit.checking import hidden
 from torch import distributions as dist
 
 from autograder.checks.autoencoders.noise import called, draws, normal
-from autograder.checks.probe import CLOSE, SINGLE, Probe, dtype_name, same
+from autograder.checks.probe import CLOSE, DTYPES, Probe, dtype_name, same
 
 FORBIDDEN = ("torch.distributions.Normal", "torch.distributions.kl_divergence", "torch.distributions.kl.kl_divergence",
              "torch.distributions.MultivariateNormal", "torch.distributions.Independent")  # fmt: skip
-_DTYPES = ((torch.float64, CLOSE), (torch.float32, SINGLE))
 _SHAPES = ((5, 3), (2, 4, 3), (3,), (1, 6))
 
 
@@ -20,7 +19,7 @@ def reparameterize(student):
     hint = "mu + exp(logvar / 2) * noise: the root of the variance"
     with hidden("Exercise 6: reparameterize") as expect:
         probe = Probe(expect, student, "mu logvar", forbidden=FORBIDDEN, time_limit=10.0)
-        for dtype, close in _DTYPES:
+        for dtype, close in DTYPES:
             for shape in _SHAPES:
                 expect.case(f"shape {shape}, prepared noise, {dtype_name(dtype)}")
                 mu, logvar, e = (normal(150 + i, *shape, dtype=dtype) for i in range(3))
@@ -88,7 +87,7 @@ def kl_standard(student):
     hint = "½ Σ (μ² + exp(ℓ) - 1 - ℓ), ℓ the log of the VARIANCE, summed over the last axis"
     with hidden("Exercise 6: the divergence from the prior") as expect:
         probe = Probe(expect, student, "mu logvar", forbidden=FORBIDDEN, time_limit=10.0)
-        for dtype, close in _DTYPES:
+        for dtype, close in DTYPES:
             for shape in _SHAPES:
                 expect.case(f"shape {shape}, {dtype_name(dtype)}")
                 args = [normal(161 + i, *shape, dtype=dtype) for i in range(2)]
@@ -112,7 +111,7 @@ def kl_diag(student):
     hint = "q is the first pair: ½ Σ [ℓp - ℓq + (exp ℓq + (μq - μp)²) / exp ℓp - 1]"
     with hidden("Exercise 6: the divergence of two normal distributions") as expect:
         probe = Probe(expect, student, "mu_q logvar_q mu_p logvar_p", forbidden=FORBIDDEN, time_limit=10.0)
-        for dtype, close in _DTYPES:
+        for dtype, close in DTYPES:
             for q_shape, p_shape in (
                 ((5, 3), (5, 3)),
                 ((2, 4, 3), (2, 4, 3)),

@@ -6,10 +6,8 @@ import torch
 from coursekit.checking import hidden
 
 from autograder.checks.autoencoders.noise import called, draws, normal, statistics, uniform
-from autograder.checks.probe import CLOSE, SINGLE, Probe, dtype_name, same
+from autograder.checks.probe import DTYPES, Probe, dtype_name, same
 from autograder.testing import observe, ship
-
-_DTYPES = ((torch.float64, CLOSE), (torch.float32, SINGLE))
 
 
 def _masks(seed: int, *shape: int, dtype=torch.float64) -> torch.Tensor:
@@ -25,7 +23,7 @@ def variance_digits(student):
     hint = "mask times noise, one draw for every pixel of every image: the mask is the STANDARD DEVIATION"
     with hidden("Exercise 4: variance digits") as expect:
         probe = Probe(expect, student, "mask", time_limit=10.0)
-        for dtype, close in _DTYPES:
+        for dtype, close in DTYPES:
             for shape in ((4, 5), (1, 3), (6, 2)):
                 expect.case(f"a mask of shape {shape}, prepared noise, {dtype_name(dtype)}")
                 mask, e = _masks(80, *shape, dtype=dtype), normal(81, *shape, dtype=dtype)
@@ -56,7 +54,7 @@ def wiener_gain(student):
     hint = "m² / (m² + σ²), and 0 where m = 0"
     with hidden("Exercise 4: the gain") as expect:
         probe = Probe(expect, student, "mask sigma", time_limit=10.0)
-        for dtype, close in _DTYPES:
+        for dtype, close in DTYPES:
             for shape, sigma in (((4, 5), 0.3), ((1, 7), 2.0), ((3, 2), 1.0)):
                 expect.case(f"a mask of shape {shape}, sigma = {sigma}, {dtype_name(dtype)}")
                 mask = _masks(84, *shape, dtype=dtype)
@@ -86,7 +84,7 @@ def yardsticks(fixed, oracle):
     with hidden("Exercise 4: two yardsticks") as expect:
         for function, name in ((fixed, "fixed"), (oracle, "oracle")):
             probe = Probe(expect, function, "masks sigma", time_limit=10.0)
-            for dtype, close in _DTYPES:
+            for dtype, close in DTYPES:
                 for shape, sigma in (((4, 5), 0.3), ((1, 7), 2.0), ((6, 2), 1.0)):
                     expect.case(f"{name}: masks of shape {shape}, sigma = {sigma}, {dtype_name(dtype)}")
                     masks = _masks(86, *shape, dtype=dtype)
@@ -162,7 +160,7 @@ def gated_dae(GatedDAE):
     run = ship(_GATED, "run")
     hint = "x_hat = xt * sigmoid(decoder(encoder(xt))): the gate multiplies the noisy INPUT"
     with hidden("Exercise 4: the gated denoiser") as expect:
-        for dtype, close in _DTYPES:
+        for dtype, close in DTYPES:
             for B, D, m in ((5, 4, 2), (1, 3, 6)):
                 expect.case(f"{B} rows, D = {D}, m = {m}, {dtype_name(dtype)}")
                 xt, E = 2 * normal(90, B, D, dtype=dtype), normal(91, D, m, dtype=dtype)

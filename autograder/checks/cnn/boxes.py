@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from coursekit.checking import hidden
+from coursekit.shapes import pair_overlap
 
 from autograder.checks.probe import Probe
 from autograder.testing import ship
@@ -26,17 +27,9 @@ IOU = """
 """
 
 
-def iou_of(a: list[float], b: list[float]) -> float:
-    """The definition, for one pair of boxes."""
-    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    shared = max(0.0, width) * max(0.0, height)
-    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared
-    return shared / union if union > 0 else 0.0
-
-
 def table_of(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """The definition, pair by pair: float64 [N, M]."""
-    rows = [[iou_of(p, q) for q in b.tolist()] for p in a.tolist()]
+    rows = [[pair_overlap(p, q) for q in b.tolist()] for p in a.tolist()]
     return torch.tensor(rows, dtype=torch.float64).view(len(a), len(b))
 
 
@@ -123,7 +116,7 @@ def kept_by_the_rule(boxes, scores, threshold: float, classes=None) -> list[int]
     rows = boxes.tolist()
     for i in order:
         rivals = [j for j in kept if classes is None or int(classes[i]) == int(classes[j])]
-        if all(iou_of(rows[i], rows[j]) <= threshold for j in rivals):
+        if all(pair_overlap(rows[i], rows[j]) <= threshold for j in rivals):
             kept.append(i)
     return kept
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 from coursekit.checking import hidden
+from coursekit.shapes import pair_overlap
 
-from autograder.checks.cnn.boxes import IOU, drawn_boxes, iou_of
+from autograder.checks.cnn.boxes import IOU, drawn_boxes
 from autograder.checks.probe import Probe
 from autograder.testing import ship
 
@@ -26,7 +27,7 @@ def ap_by_the_rule(det_image, det_score, det_box, gt_image, gt_box, threshold: f
         best, overlap = None, -1.0
         for g, box in enumerate(truths):
             if int(gt_image[g]) == int(det_image[k]):
-                value = iou_of(det_box[k].tolist(), box)
+                value = pair_overlap(det_box[k].tolist(), box)
                 if value > overlap:
                     best, overlap = g, value
         hit = best is not None and overlap >= threshold and best not in claimed

@@ -7,7 +7,7 @@ import torch
 from coursekit.checking import hidden
 from torch.nn import functional as F
 
-from autograder.checks.probe import CLOSE, SINGLE, Probe, dtype_name, same, truth
+from autograder.checks.probe import DTYPES, SINGLE, Probe, dtype_name, same, truth
 from autograder.testing import ship
 
 _AUTOGRAD = (
@@ -188,7 +188,7 @@ def logistic_grad(student):
         cases = [((n, m), 1.0) for n, m in ((7, 3), (1, 4), (5, 1), (6, 2))]
         cases += [((4, 3), 300.0), ((5, 2), 1000.0), ((4, 3), 1e4)]
         for (n, m), scale in cases:
-            for dtype, close in ((torch.float64, CLOSE), (torch.float32, SINGLE)):
+            for dtype, close in DTYPES:
                 x, y, w, b = _classes(221, n, m, dtype)
                 x, y = (scale * x, y) if scale == 1 else (scale * x, (torch.arange(n) % 2).to(dtype))
                 expect.case(f"X of shape {(n, m)}, {dtype_name(dtype)}, scores of the order of {scale:g}")

@@ -6,7 +6,7 @@ import torch
 from coursekit.checking import hidden
 from torch.nn import functional as F
 
-from autograder.checks.probe import CLOSE, SINGLE, Probe, dtype_name
+from autograder.checks.probe import CLOSE, DTYPES, Probe, dtype_name
 from autograder.testing import ship
 
 FORBIDDEN = (
@@ -39,7 +39,6 @@ _STAND_IN = """
         return _given(h, -1)
 """
 
-_DTYPES = ((torch.float64, CLOSE), (torch.float32, SINGLE))
 
 
 def _normal(seed: int, *shape: int, scale: float = 1.0, dtype: torch.dtype = torch.float64) -> torch.Tensor:
@@ -65,7 +64,7 @@ def log_softmax(student):
         expect.case("the logits themselves")
         probe(_normal(100, 3, 4))
         for shape in ((7, 5), (1, 3), (4, 1), (2, 3, 4), (6,)):
-            for dtype, close in _DTYPES:
+            for dtype, close in DTYPES:
                 expect.case(f"h of shape {shape}, {dtype_name(dtype)}")
                 h = _normal(101, *shape, scale=3.0, dtype=dtype)
                 want, grad, upstream = _oracle(lambda x: F.log_softmax(x, -1), h)
@@ -107,7 +106,7 @@ def cross_entropy(student):
         expect.case("logits and targets themselves")
         probe(_normal(110, 3, 4), torch.tensor([3, 0, 1]))
         for n, k in ((7, 5), (1, 3), (4, 1), (3, 10), (4, 4)):
-            for dtype, close in _DTYPES:
+            for dtype, close in DTYPES:
                 h = _normal(111, n, k, scale=3.0, dtype=dtype)
                 y = torch.arange(n) * 3 % k  # the first and the last class among them
                 y[0] = k - 1
@@ -188,7 +187,7 @@ def bce(student):
         expect.case("logits and targets themselves")
         probe(_normal(120, 3), torch.tensor([1.0, 0.0, 0.5], dtype=torch.float64))
         for n in (6, 1, 5):
-            for dtype, close in _DTYPES:
+            for dtype, close in DTYPES:
                 z = _normal(121, n, scale=3.0, dtype=dtype)
                 for kind, y in (
                     ("0 and 1", (torch.arange(n) % 2).to(dtype)),
@@ -203,7 +202,7 @@ def bce(student):
             stay = "max(z, 0) - z y + log(1 + exp(-|z|)) never overflows; a clamped probability has no gradient"
             z = torch.tensor([size, size, -size, -size, 0.3], dtype=torch.float64)
             y = torch.tensor([0.0, 1.0, 0.0, 1.0, 1.0], dtype=torch.float64)
-            for dtype, close in _DTYPES:
+            for dtype, close in DTYPES:
                 _compare(expect, probe, F.binary_cross_entropy_with_logits, z.to(dtype), y.to(dtype), stay, close)
 
         expect.case("z = 0, y = 0, 1 and 0.25")
@@ -237,7 +236,7 @@ def mse(student):
         expect.case("predictions and targets themselves")
         probe(_normal(130, 3, 2), _normal(135, 3, 2))
         for n, k in ((3, 2), (5, 4), (1, 3), (6, 1)):
-            for dtype, close in _DTYPES:
+            for dtype, close in DTYPES:
                 expect.case(f"f and y of shape {(n, k)}, {dtype_name(dtype)}")
                 f, y = _normal(131, n, k, dtype=dtype), _normal(132, n, k, dtype=dtype)
                 _compare(expect, probe, lambda a, b: F.mse_loss(a, b) * a.shape[1], f, y, hint, close)

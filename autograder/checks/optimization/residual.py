@@ -8,7 +8,7 @@ import torch
 from coursekit.checking import hidden
 from torch.nn import functional as F
 
-from autograder.checks.probe import CLOSE, SINGLE, dtype_name
+from autograder.checks.probe import DTYPES, dtype_name
 from autograder.testing import observe, ship
 
 _DRIVER = """
@@ -107,7 +107,7 @@ def residual_forward(ResidualMLP):
             ((4, 5, 1, 3), 6, {"branch_init": "he", "skip": False}),
             ((3, 6, 3, 2), 5, {"skip": False}),
         ):
-            for dtype, close in ((torch.float64, CLOSE), (torch.float32, SINGLE)):
+            for dtype, close in DTYPES:
                 text = "".join(f", {name}={value!r}" for name, value in options.items())
                 expect.case(f"ResidualMLP{sizes}{text}, {n} rows, {dtype_name(dtype)}, weights of the test's own")
                 _compare(expect, run, ResidualMLP, sizes, n, options, dtype, close)
