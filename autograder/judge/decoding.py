@@ -6,6 +6,7 @@ used, and nothing is made but plain values, arrays and tensors.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from typing import Any
@@ -31,6 +32,7 @@ from .values import (
 )
 from .wire import WireError
 
+_AS_THEY_ARE = PLAIN | {int}
 _DEVICE = re.compile(r"(cpu|cuda|mps|meta|xpu)(:\d{1,2})?")
 
 
@@ -64,7 +66,7 @@ class Decoder:
         if depth > MAX_DEPTH or self.count > MAX_NODES:
             raise WireError(TOO_MUCH)
         if type(node) is not list:
-            if type(node) is int or type(node) in PLAIN:
+            if type(node) in _AS_THEY_ARE:
                 return node
             raise WireError("not a value")
         if not node or type(node[0]) is not str:
@@ -98,7 +100,7 @@ class Decoder:
             raise WireError("not a list, or a too long one")
         values = []
         for node in nodes:
-            if type(node) in PLAIN:
+            if type(node) in _AS_THEY_ARE:
                 self.count += 1
                 values.append(node)
             else:
@@ -135,8 +137,8 @@ class Decoder:
         for pair in pairs:
             if type(pair) is not list or len(pair) != 2:
                 raise WireError("not a pair")
-            key = self.value(pair[0], depth)
-            made[_key(key)] = self.value(pair[1], depth)
+            key, value = self.items(pair, depth)
+            made[_key(key)] = value
         return made
 
     def set_(self, node: list, depth: int) -> set | frozenset:
@@ -254,9 +256,10 @@ def _whole(value: Any, low: int, high: int) -> int:
 def _shape(shape: Any) -> list[int]:
     if type(shape) is not list or len(shape) > MAX_DIMS:
         raise WireError("not a shape")
+    entries = 1
     for n in shape:
-        _whole(n, 0, MAX_NUMBERS)
-    if math.prod(max(n, 1) for n in shape) > MAX_NUMBERS:
+        entries *= _whole(n, 0, MAX_NUMBERS) or 1
+    if entries > MAX_NUMBERS:
         raise WireError("a shape with too many entries")
     return shape
 
@@ -273,9 +276,15 @@ def _key(key: Any) -> Any:
 
 
 def _numpy_dtype(name: Any) -> np.dtype:
-    if type(name) is not str or not NUMPY_DTYPE.fullmatch(name):
+    dtype = _named_dtype(name) if type(name) is str else None
+    if dtype is None:
         raise WireError("not a dtype")
-    return np.dtype(name)
+    return dtype
+
+
+@functools.lru_cache(maxsize=256)
+def _named_dtype(name: str) -> np.dtype | None:
+    return np.dtype(name) if NUMPY_DTYPE.fullmatch(name) else None
 
 
 def _array(name: Any, shape: Any, data: Any) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from typing import Any
 
 import numpy as np
@@ -53,7 +55,7 @@ class Encoder:
                 raise ValueError(f"an integer of {value.bit_length()} bits is too large")
             return ["i", hex(value)]
         encoder = _ENCODERS.get(kind) or self.subclass(value)
-        if encoder is None or not _crosses(value, encoder):
+        if encoder is None or (encoder in _CONDITIONAL and not _crosses(value, encoder)):
             return self.side.refer(value)
         if encoder not in _SHARED:
             return encoder(self, value, depth + 1)
@@ -107,7 +109,7 @@ class Encoder:
     def dict_(self, value: dict, depth: int) -> list:
         if len(value) > MAX_KEYS:
             raise ValueError(f"a dict of {len(value)} entries is too large")
-        return ["d", [[self.node(k, depth), self.node(v, depth)] for k, v in dict.items(value)]]
+        return ["d", [self.items(pair, depth) for pair in dict.items(value)]]
 
     def set_(self, value: set | frozenset, depth: int) -> list:
         if len(value) > MAX_KEYS:
@@ -130,20 +132,19 @@ class Encoder:
         return ["dt", str(value).removeprefix("torch.")]
 
     def numpy_dtype(self, value: np.dtype, depth: int) -> list:
-        return ["nd", value.newbyteorder("<").str]
+        return ["nd", _little(value)]
 
     def device(self, value: torch.device, depth: int) -> list:
         return ["dv", str(value)]
 
     def scalar(self, value: np.generic, depth: int) -> list:
-        return ["N", *_array_bytes(np.asarray(value))]
+        return ["N", _little(value.dtype), _array_bytes(np.asarray(value))]
 
     def array(self, value: np.ndarray, depth: int) -> list:
         if np.ma.isMaskedArray(value):
             value = value.filled(np.nan) if value.dtype.kind in "fc" else value.filled()
         value = np.asarray(value)
-        dtype, data = _array_bytes(value)
-        return ["A", dtype, list(value.shape), data]
+        return ["A", _little(value.dtype), list(value.shape), _array_bytes(value)]
 
     def tensor(self, value: torch.Tensor, depth: int) -> list:
         with torch._C.DisableTorchFunctionSubclass():
@@ -171,19 +172,27 @@ def _crosses(value: Any, encoder: Any) -> bool:
             dense = value.layout is torch.strided and value.device.type != "meta"
             return dense and value.dtype in TORCH_NAMES
     if encoder in (Encoder.array, Encoder.scalar):
-        return bool(NUMPY_DTYPE.fullmatch(value.dtype.newbyteorder("<").str))
+        return _little(value.dtype) != ""
     if encoder is Encoder.numpy_dtype:
-        return bool(NUMPY_DTYPE.fullmatch(value.newbyteorder("<").str))
+        return _little(value) != ""
     if encoder is Encoder.generator:
         return type(value.bit_generator).__name__ in BIT_GENERATORS
     if encoder is Encoder.torch_generator:
         return value.device.type == "cpu"
-    return encoder is not Encoder.torch_dtype or value in TORCH_NAMES
+    return value in TORCH_NAMES
 
 
-def _array_bytes(value: np.ndarray) -> tuple[str, bytes]:
-    little = value.dtype.newbyteorder("<")
-    return little.str, np.ascontiguousarray(value, dtype=little).tobytes()
+@functools.lru_cache(maxsize=256)
+def _little(dtype: np.dtype) -> str:
+    """The dtype's name with its bytes in little-endian order; "" if arrays of it do not cross."""
+    name = dtype.newbyteorder("<").str
+    return name if NUMPY_DTYPE.fullmatch(name) else ""
+
+
+def _array_bytes(value: np.ndarray) -> bytes:
+    if value.dtype.isnative and sys.byteorder == "little":
+        return value.tobytes()
+    return value.astype(value.dtype.newbyteorder("<")).tobytes()
 
 
 def _tensor_fields(value: torch.Tensor) -> list:
@@ -229,6 +238,15 @@ _SHARED = {
     Encoder.set_,
     Encoder.array,
     Encoder.tensor,
+    Encoder.generator,
+    Encoder.torch_generator,
+}
+_CONDITIONAL = {  # not every object of these types crosses
+    Encoder.tensor,
+    Encoder.array,
+    Encoder.scalar,
+    Encoder.numpy_dtype,
+    Encoder.torch_dtype,
     Encoder.generator,
     Encoder.torch_generator,
 }

@@ -122,13 +122,12 @@ class Report:
         if isinstance(error, NameError) and line is None and elsewhere is None:
             return self._missing(missing_name(error), frame)
         rows = [("Raised", text), *code_rows(error, line)]
+        at = check_line(tb, frame) if self.reveal else None
+        if at is not None:  # which of the check's calls it was
+            rows.append(("In the check", str(at)))
         likely = likely_cause(error, line)
-        if line is None and elsewhere is None:
-            at = check_line(tb, frame) if self.reveal else None
-            if at is not None:
-                rows.append(("In the check", str(at)))
-            if likely is None and type(error).__module__ == "builtins":
-                likely = "what your code returned cannot be used the way the exercise says: look at its type"
+        if likely is None and line is None and elsewhere is None and type(error).__module__ == "builtins":
+            likely = "what your code returned cannot be used the way the exercise says: look at its type"
         return self.failure("raised", text, rows, likely)
 
     def _open(self, name: str) -> CheckFailed:

@@ -301,11 +301,14 @@ def describe_wanted(wanted: Numbers, digits: int = 6) -> str:
 
 
 def is_kind(value: object, kind: str) -> bool:
-    """Whether the value is a "number", "numbers" in one row, or "text"."""
+    """Whether the value is a "number", "numbers" in one row, or "text". NaN is no number."""
     if kind == "text":
         return type(value) is str
     try:
         numbers = to_numbers(value)
     except NotNumbers:
         return False
-    return numbers.array.dtype.kind != "b" and numbers.array.ndim == (0 if kind == "number" else 1)
+    array = numbers.array
+    if array.dtype.kind == "b" or array.ndim != (0 if kind == "number" else 1):
+        return False
+    return not bool(np.isnan(array).any())
