@@ -31,6 +31,7 @@ CELLS = {
     "after a later line of the block": "print(others)",
     "inside a comprehension": "print(p)",
     "two after": "def twice():\n    return 2 * total\ntwice()",
+    "check after stopped": "with check('Experiment A') as expect:\n    expect.close(slopes, [6.0], 'the slopes')",
     "unknown name": "print(nowhere)",
     "open": "with check('Exercise 1') as expect:\n    expect.close(grad(1.0), 2.0, 'the slope')",
     "open class": "with check('Exercise 2') as expect:\n    expect.close(Engine(1.0), 2.0, 'the value')",
@@ -116,7 +117,8 @@ def test_the_student_s_line_names_the_cell_as_the_notebook_does(student):
 
 
 @pytest.mark.parametrize(
-    ("name", "what"), [("open", "grad"), ("open class", "Engine"), ("open answer", "answer")]
+    ("name", "what"),
+    [("open", "grad"), ("open class", "Engine"), ("open answer", "answer"), ("check after stopped", "grad")],
 )
 def test_an_open_exercise_is_a_neutral_box_while_a_student_works(student, name, what):
     text = box(student[name])

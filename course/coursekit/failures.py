@@ -26,6 +26,8 @@ NOT_RUN = "the cell that defines it has not been run, or stopped with an error, 
 
 # Names that an exercise cell still open would define: they count as "not attempted", not as missing.
 open_names: set[str] = set()
+# Names that a cell would have made which stopped at an open exercise, and that exercise.
+stopped_names: dict[str, str] = {}
 
 
 Rows = Sequence[tuple[str, str]]  # (label, text) of a message
@@ -137,6 +139,8 @@ class Report:
     def _missing(self, name: str, frame: FrameType | None) -> CheckFailed:
         if name in open_names:
             return self._open(name)
+        if name in stopped_names:
+            return self._open(stopped_names[name])
         what = f"the name `{name}` does not exist"
         similar = similar_name(name, frame) if self.reveal else None
         likely = f"did you mean `{similar}`?" if similar else NOT_RUN

@@ -17,13 +17,10 @@ from types import TracebackType
 from typing import Any
 
 from .explain import Line, is_cell, is_stub, missing_name, student_line
-from .failures import CheckFailed, open_names
+from .failures import CheckFailed, open_names, stopped_names
 from .values import clean
 
 _STUB = "raise NotImplementedError"
-
-# Names that a cell would have defined which stopped at an open exercise, and that exercise.
-_stopped: dict[str, str] = {}
 
 
 def install(shell: Any) -> None:
@@ -58,7 +55,7 @@ def _open_exercise(line: Line, tb: TracebackType) -> list[str]:
     if cell == filename:
         open_names.update(_defined_names(filename))
     elif cell and line.function:
-        _stopped.update(dict.fromkeys(_defined_names(cell), line.function))
+        stopped_names.update(dict.fromkeys(_defined_names(cell), line.function))
     what = f"`{line.function}` is still open" if line.function else "This cell is still open"
     advice = "replace `raise NotImplementedError()` with your code, then run the cell again."
     return [f"\x1b[1m{what}\x1b[0m: {advice}"]
@@ -66,12 +63,12 @@ def _open_exercise(line: Line, tb: TracebackType) -> list[str]:
 
 def _cause_of_missing(error: NameError, tb: TracebackType) -> str | None:
     """The open exercise for which this name was not made; only for code that stands in the running cell itself."""
-    cause, cell = _stopped.get(missing_name(error)), _running_cell(tb)
+    cause, cell = stopped_names.get(missing_name(error)), _running_cell(tb)
     while tb.tb_next is not None:
         tb = tb.tb_next
     if cause is None or cell is None or tb.tb_frame.f_code.co_filename != cell:
         return None
-    _stopped.update({name: cause for name in _defined_names(cell) if name not in tb.tb_frame.f_globals})
+    stopped_names.update({name: cause for name in _defined_names(cell) if name not in tb.tb_frame.f_globals})
     return cause
 
 
