@@ -199,7 +199,7 @@ def _config(folder: ClassFolder, config_file: Path, course_root: Path) -> Config
     # A database that the configuration names belongs to the course's own class folder only.
     own = folder.path.resolve() == course_root.resolve() and isinstance(configured, str)
     place.db_url = configured if own else f"sqlite:///{folder.gradebook}"
-    config.RepairSubmission.keep_notes = True
+    config.RepairSubmission.checked = True
     config.RunSubmission.records = str(folder.records)
     return config
 

@@ -44,12 +44,18 @@ def find(course: CourseDirectory, step: str, place: dict[str, str]) -> Path | No
 
 
 class RepairSubmission(NbGraderPreprocessor):
-    """Rebuild the submitted notebook from the released one, with the student's sources in it."""
+    """Rebuild the submitted notebook from the released one, with the student's sources in it.
 
-    keep_notes = Bool(False, help="Keep the notes of an earlier check (the file was checked before).").tag(config=True)
+    `checked` is for the driver alone, whose submissions are files that it has rebuilt itself in the workers: this
+    process writes the gradebook for all of them and should not do their work again.
+    """
+
+    checked = Bool(False, help="Every submission was checked and rebuilt before.").tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         """The repaired notebook. Raises `CannotGrade` if it is no notebook of this chapter."""
+        if self.checked:
+            return nb, resources
         place = resources["nbgrader"]
         course = CourseDirectory(parent=self)
         released = find(course, course.release_directory, place)
@@ -60,8 +66,6 @@ class RepairSubmission(NbGraderPreprocessor):
             cells, notes = parse_cells(nbformat.writes(nb).encode("utf-8"))
         except Unreadable as error:
             raise CannotGrade(str(error)) from None
-        if self.keep_notes:
-            notes = [*nb.metadata.get("autograder", {}).get("notes", []), *notes]
         checked = check_cells(cells, Reference.read(released, place["assignment"]), notes)
         if checked.notebook is None:
             raise CannotGrade(checked.problem)
