@@ -58,12 +58,13 @@ CHAPTERS = (
 
 
 def chapter(name: str) -> Chapter:
-    """The chapter with this folder name, number or topic (`02_backprop`, `02` or `backprop`).
+    """The chapter with this folder name, number or topic (`02_backprop`, `02`, `2` or `backprop`).
 
     Raises `KeyError` with the list of known chapters if there is none.
     """
     for candidate in CHAPTERS:
-        if name in (candidate.folder, candidate.topic, candidate.folder.split("_", 1)[0]):
+        number = candidate.folder.partition("_")[0]
+        if name in (candidate.folder, candidate.topic, number, str(int(number))):
             return candidate
     known = ", ".join(c.folder for c in CHAPTERS)
     raise KeyError(f"no chapter {name!r}; known chapters: {known}")

@@ -24,6 +24,7 @@ from .values import (
     MAX_KEYS,
     MAX_NODES,
     MAX_NUMBERS,
+    MAX_VALUE_BYTES,
     NUMPY_DTYPE,
     PLAIN,
     TOO_MUCH,
@@ -38,14 +39,8 @@ _DEVICE = re.compile(r"(cpu|cuda|mps|meta|xpu)(:\d{1,2})?")
 
 def decode(node: Any, side: Side) -> Any:
     """The value of a node. `WireError` for anything that `encode` would not have made."""
-    return decode_all([node], side)[0]
-
-
-def decode_all(nodes: list, side: Side) -> list:
-    """The values of several nodes that were encoded one after the other by one `Encoder`."""
-    decoder = Decoder(side)
     try:
-        return [decoder.value(node, 0) for node in nodes]
+        return Decoder(side).value(node, 0)
     except WireError:
         raise
     except (TypeError, ValueError, ArithmeticError, LookupError, RuntimeError, MemoryError) as error:
@@ -58,7 +53,8 @@ class Decoder:
     def __init__(self, side: Side):
         self.side = side
         self.count = 0
-        self.slots: list[tuple[Any, int] | None] = []  # value and number of nodes; None while being made
+        self.bytes = 0  # of arrays, tensors and texts, each as often as it is referred to
+        self.slots: list[tuple[Any, int, int] | None] = []  # value, its nodes and bytes; None while being made
 
     def value(self, node: Any, depth: int) -> Any:
         """The value of `node`, which lies `depth` containers deep."""
@@ -79,10 +75,10 @@ class Decoder:
             raise WireError("wrong number of fields")
         if not shared:
             return method(self, node, depth + 1)
-        before, slot = self.count, len(self.slots)
+        count, size, slot = self.count, self.bytes, len(self.slots)
         self.slots.append(None)
         value = method(self, node, depth + 1)
-        self.slots[slot] = (value, self.count - before + 1)
+        self.slots[slot] = (value, self.count - count + 1, self.bytes - size)
         return value
 
     def again(self, node: list, depth: int) -> Any:
@@ -91,9 +87,16 @@ class Decoder:
         if made is None:
             raise WireError("a value that holds itself")
         self.count += made[1]  # what reading it costs, not what sending it cost
+        self.take(made[2])
         if self.count > MAX_NODES:
             raise WireError("too many parts")
         return made[0]
+
+    def take(self, size: int) -> None:
+        """Count the bytes of numbers that whoever reads the value may come to copy."""
+        self.bytes += size
+        if self.bytes > MAX_VALUE_BYTES:
+            raise WireError("the value has too many numbers")
 
     def items(self, nodes: Any, depth: int, most: int = MAX_NODES) -> list:
         if type(nodes) is not list or len(nodes) > most:
@@ -149,7 +152,12 @@ class Decoder:
         return slice(*(self.value(n, depth) for n in node[1:]))
 
     def range_(self, node: list, depth: int) -> range:
-        return range(*(_whole(n, INT_MIN, INT_MAX) for n in node[1:]))
+        made = range(*(_whole(n, INT_MIN, INT_MAX) for n in node[1:]))
+        try:
+            self.take(8 * len(made))
+        except OverflowError:
+            raise WireError("a range that is too long") from None
+        return made
 
     def ellipsis_(self, node: list, depth: int) -> Any:
         return ...
@@ -169,11 +177,14 @@ class Decoder:
         return _array(node[1], [], node[2])[()]
 
     def array(self, node: list, depth: int) -> np.ndarray:
-        return _array(node[1], node[2], node[3])
+        made = _array(node[1], node[2], node[3])
+        self.take(made.nbytes)
+        return made
 
     def tensor(self, node: list, depth: int) -> torch.Tensor:
         _, name, shape, data, requires_grad, grad, extra = node
         tensor = _tensor(name, shape, data)
+        self.take(tensor.nbytes)
         if type(requires_grad) is not bool:
             raise WireError("not a tensor")
         if requires_grad:

@@ -30,7 +30,7 @@ from .proxy import Gone, Link, Proxy
 from .testcell import run_test
 
 MAX_STEPS = 300
-MAX_SECONDS = 3.0  # of the reference's test: longer ones (experiments) are not played again
+MAX_SECONDS = 3.0  # CPU seconds of the reference's test: longer ones (experiments) are not played again
 ENOUGH = 2  # inputs on which the wrong answer must show itself
 _PLAYED = {"name", "call", "observe", "operator", "get", "set", "item", "set item", "len", "float", "int", "ship"}
 
@@ -190,14 +190,25 @@ class Diagnosis:
         if not listed or copy.link.gone is not None:
             return None
         try:
-            if step.grade_id not in self._known:
-                self._known[step.grade_id] = self._learn(step, listed)
-            known = self._known[step.grade_id]
-            return _best(known, play(known.program, copy.link)) if known else None
-        except JudgeFault:
-            raise
-        except Exception:  # a hint is a courtesy: no slip in finding one may cost a result
+            known = self._knowledge(step, listed)
+            return _best(known, self._played(known.program, copy)) if known else None
+        except (Exception, Gone):  # a hint is a courtesy: nothing that goes wrong here may cost a result
             return None
+
+    def _knowledge(self, step: Step, listed: list[Wrong]) -> Known | None:
+        """What is known about this test; learned the first time."""
+        if step.grade_id not in self._known:
+            self._known[step.grade_id] = None  # what cannot be learned is not tried for every submission
+            try:
+                self._known[step.grade_id] = self._learn(step, listed)
+            except JudgeFault:  # not this test's fault: another time
+                del self._known[step.grade_id]
+        return self._known.get(step.grade_id)
+
+    def _played(self, program: Program, copy: Copy) -> list[Any]:
+        """The program's results, from the same state of the random generators each time."""
+        copy.link.request("seed", self.seed)
+        return play(program, copy.link)
 
     def _learn(self, step: Step, listed: list[Wrong]) -> Known | None:
         program = Program()
@@ -206,14 +217,15 @@ class Diagnosis:
             copy.link.recorder = program.note
             tested = run_test(step, copy.link, self.limits, self.seed)
             copy.link.recorder = None
-            return tested.result.outcome == "passed" and tested.result.seconds < MAX_SECONDS
+            cpu = tested.result.cpu + copy.cpu()
+            return tested.result.outcome == "passed" and cpu < MAX_SECONDS
 
         if not self._with_answer(None, record) or not program.close().steps:
             return None
-        reference = self._with_answer(None, lambda copy: play(program, copy.link))
+        reference = self._with_answer(None, lambda copy: self._played(program, copy))
         wrongs = []
         for wrong in listed:
-            results = self._with_answer(wrong, lambda copy: play(program, copy.link))
+            results = self._with_answer(wrong, lambda copy: self._played(program, copy))
             if results is not None:
                 shows = [i for i, (w, r) in enumerate(zip(results, reference, strict=True)) if not same(w, r)]
                 wrongs.append((wrong, shows, results))
@@ -271,6 +283,7 @@ def _wrongs(source: NotebookNode) -> list[Wrong]:
     for name in checked_topics(source):
         try:
             found += importlib.import_module(f"autograder.misconceptions.{name}").MISCONCEPTIONS
-        except ModuleNotFoundError:
-            continue
+        except ModuleNotFoundError as error:
+            if error.name != f"autograder.misconceptions.{name}":
+                raise
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 from typing import Any
 
 import numpy as np
@@ -132,19 +131,21 @@ class Encoder:
         return ["dt", str(value).removeprefix("torch.")]
 
     def numpy_dtype(self, value: np.dtype, depth: int) -> list:
-        return ["nd", _little(value)]
+        return ["nd", _sent_as(value).str]
 
     def device(self, value: torch.device, depth: int) -> list:
         return ["dv", str(value)]
 
     def scalar(self, value: np.generic, depth: int) -> list:
-        return ["N", _little(value.dtype), _array_bytes(np.asarray(value))]
+        dtype = _sent_as(value.dtype)
+        return ["N", dtype.str, np.asarray(value).astype(dtype, copy=False).tobytes()]
 
     def array(self, value: np.ndarray, depth: int) -> list:
         if np.ma.isMaskedArray(value):
             value = value.filled(np.nan) if value.dtype.kind in "fc" else value.filled()
         value = np.asarray(value)
-        return ["A", _little(value.dtype), list(value.shape), _array_bytes(value)]
+        dtype = _sent_as(value.dtype)
+        return ["A", dtype.str, list(value.shape), value.astype(dtype, copy=False).tobytes()]
 
     def tensor(self, value: torch.Tensor, depth: int) -> list:
         with torch._C.DisableTorchFunctionSubclass():
@@ -172,9 +173,9 @@ def _crosses(value: Any, encoder: Any) -> bool:
             dense = value.layout is torch.strided and value.device.type != "meta"
             return dense and value.dtype in TORCH_NAMES
     if encoder in (Encoder.array, Encoder.scalar):
-        return _little(value.dtype) != ""
+        return _sent_as(value.dtype) is not None
     if encoder is Encoder.numpy_dtype:
-        return _little(value) != ""
+        return _sent_as(value) is not None
     if encoder is Encoder.generator:
         return type(value.bit_generator).__name__ in BIT_GENERATORS
     if encoder is Encoder.torch_generator:
@@ -183,16 +184,12 @@ def _crosses(value: Any, encoder: Any) -> bool:
 
 
 @functools.lru_cache(maxsize=256)
-def _little(dtype: np.dtype) -> str:
-    """The dtype's name with its bytes in little-endian order; "" if arrays of it do not cross."""
-    name = dtype.newbyteorder("<").str
-    return name if NUMPY_DTYPE.fullmatch(name) else ""
-
-
-def _array_bytes(value: np.ndarray) -> bytes:
-    if value.dtype.isnative and sys.byteorder == "little":
-        return value.tobytes()
-    return value.astype(value.dtype.newbyteorder("<")).tobytes()
+def _sent_as(dtype: np.dtype) -> np.dtype | None:
+    """The dtype with which an array's numbers are sent: little-endian, long doubles as doubles; None for none."""
+    if dtype.kind in "fc" and dtype.itemsize > (8 if dtype.kind == "f" else 16):
+        dtype = np.dtype(np.float64 if dtype.kind == "f" else np.complex128)
+    little = dtype.newbyteorder("<")
+    return little if NUMPY_DTYPE.fullmatch(little.str) else None
 
 
 def _tensor_fields(value: torch.Tensor) -> list:

@@ -16,6 +16,7 @@ computed
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -151,9 +152,7 @@ class Gradients(Side):
         if source[0] != "p" or len(source) != 4:
             raise WireError("not a source")
         if source[1] in self.twins:
-            twin = self.twins[source[1]]
-            twin.grad = twin._told = None  # so that what `backward()` adds can be told
-            return twin
+            return self.twins[source[1]]
         name, shape = source[2:]
         if type(name) is not str or name not in TORCH_DTYPES or not TORCH_DTYPES[name].is_floating_point:
             raise WireError("not a dtype")
@@ -165,25 +164,20 @@ class Gradients(Side):
     def _twin_of_leaf(self, number: int, tensor: torch.Tensor) -> torch.Tensor:
         twin = self.twins.get(number)
         if twin is None or twin.shape != tensor.shape or twin.dtype != tensor.dtype:
-            twin = tensor.detach().requires_grad_()
-            twin.register_post_accumulate_grad_hook(lambda leaf: self._send_grad(number, leaf))
-            self.twins[number] = twin
+            twin = self.twins[number] = tensor.detach().requires_grad_()
+            _tell_gradients(twin, number, weakref.ref(self))
         else:
             twin.data = tensor.detach()
         twin.grad = tensor.grad
-        twin._told = None if tensor.grad is None else tensor.grad.clone()
         return twin
 
-    def _send_grad(self, number: int, twin: torch.Tensor) -> None:
-        delta = twin.grad.detach()
-        if twin._told is not None:
-            delta = delta - twin._told
+    def send_grad(self, number: int, twin: torch.Tensor, arrived: torch.Tensor) -> None:
+        """Tell the other side what `backward()` brought to the twin of its leaf; take over the sum from there."""
         with torch.no_grad():
-            total = self.request("add grad", number, delta)
+            total = self.request("add grad", number, arrived)
         if type(total) is not torch.Tensor or total.shape != twin.shape or total.dtype != twin.dtype:
             raise WireError("not a gradient")
         twin.grad = total.detach()
-        twin._told = twin.grad.clone()
 
     def request(self, operation: str, *arguments: Any) -> Any:
         """Ask the other side (see `peer`)."""
@@ -234,6 +228,25 @@ class FarFunction(torch.autograd.Function):
                 raise WireError("a gradient of another shape or dtype")
             grads[i] = grad
         return (None, None, *grads)
+
+
+def _tell_gradients(twin: torch.Tensor, number: int, peer: weakref.ref[Gradients]) -> None:
+    """Have every gradient that reaches `twin` by `backward()` sent.
+
+    torch keeps the hooks where the garbage collector does not look: they must not hold what holds the twin.
+    """
+    arrived: list[torch.Tensor] = []
+
+    def arrives(grad: torch.Tensor) -> None:
+        arrived[:] = [grad.detach()]
+
+    def is_added(leaf: torch.Tensor) -> None:
+        told = peer()
+        if told is not None:
+            told.send_grad(number, leaf, arrived.pop())
+
+    twin.register_hook(arrives)
+    twin.register_post_accumulate_grad_hook(is_added)
 
 
 def _far_number(tensor: torch.Tensor) -> int | None:

@@ -18,6 +18,7 @@ class Limits:
     call_seconds: float = 10.0  # one call from a test into the student's code
     test_seconds: float = 60.0  # one test cell, all its calls together
     submission_seconds: float = 180.0  # all of it
+    replay_seconds: float = 60.0  # what is left at least when it is run again without the offending cell
     grace: float = 2.0  # from the limit inside the student's process to the one outside, which kills
     wall_factor: float = 4.0  # a wall limit is so many times the CPU limit ...
     wall_extra: float = 10.0  # ... and so many seconds more

@@ -8,7 +8,7 @@ nbgrader; trusted cells that are missing are put in after the one before them in
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nbformat import NotebookNode
@@ -28,6 +28,7 @@ class Step:
     source: str
     points: float = 0.0
     exercise: str | None = None  # of a test: the id of the exercise cell before it
+    place: int = 0  # of a trusted cell: its place in the source
 
 
 def checked_topics(source: NotebookNode) -> list[str]:
@@ -48,7 +49,7 @@ def build_plan(notebook: NotebookNode, source: NotebookNode) -> tuple[list[Step]
         grade_id = grade_id_of(cell)
         if grade_id in trusted and last[grade_id] == index:
             own = trusted[grade_id]
-            steps.append(Step(index, own.kind, grade_id, own.source, own.points, own.exercise))
+            steps.append(replace(own, index=index))
         elif cell.cell_type == "code":
             kind = "demo" if kind_of(cell) == "demo" else "student"
             steps.append(Step(index, kind, grade_id, _text(cell)))
@@ -70,7 +71,7 @@ def _trusted(source: NotebookNode) -> dict[str, Step]:
     """The locked cells of the source by their id, in order."""
     found: dict[str, Step] = {}
     exercise = None
-    for cell in source.cells:
+    for place, cell in enumerate(source.cells):
         grade_id, meta = grade_id_of(cell), _nbgrader(cell)
         if cell.cell_type != "code" or grade_id is None:
             continue
@@ -78,10 +79,10 @@ def _trusted(source: NotebookNode) -> dict[str, Step]:
             exercise = grade_id
         elif meta.get("grade"):
             points = float(meta.get("points", 0))
-            found[grade_id] = Step(None, "test", grade_id, _text(cell), points, exercise)
+            found[grade_id] = Step(None, "test", grade_id, _text(cell), points, exercise, place)
         elif meta.get("locked"):
             kind = "demo" if kind_of(cell) == "demo" else "given"
-            found[grade_id] = Step(None, kind, grade_id, _text(cell))
+            found[grade_id] = Step(None, kind, grade_id, _text(cell), place=place)
     return found
 
 

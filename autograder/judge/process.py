@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import select
 import socket
 import time
@@ -15,6 +16,7 @@ from .sandbox import WallsMissing
 from .wire import TICK, Channel, Closed, WireError
 
 START_SECONDS = 120
+BETWEEN_LOOKS = 0.5  # seconds
 ANSWER_SECONDS = 20  # for our own trusted processes; a busy machine is slow
 
 
@@ -30,6 +32,7 @@ class Clock:
         self.copy_number = copy_number
         self.limits = process.limits
         self.started = 0.0
+        self.looked = 0.0
         self.cpu_before: float | None = None
         self.cpu_limit = self.wall_limit = 0.0
         self.message = ""
@@ -49,12 +52,22 @@ class Clock:
             self.depth -= 1
 
     def tick(self) -> None:
-        """Raise `Gone` when a limit is reached."""
-        waited = time.monotonic() - self.started
-        if waited < TICK:
-            return
+        """Raise `Gone` when a limit is reached while waiting."""
+        if time.monotonic() - max(self.started, self.looked) >= TICK:
+            self._look()
+
+    def between(self) -> None:
+        """As `tick` between two calls: many calls add up of which each is too short to be waited for."""
+        if time.monotonic() - self.looked >= BETWEEN_LOOKS:
+            self._look()
+
+    def _look(self) -> None:
+        self.looked = time.monotonic()
+        waited = self.looked - self.started
         if waited > self.wall_limit:
             raise Gone("time", self.message)
+        if self.looked > self.process.last_moment:
+            raise Gone("time", "the notebook took too long in all")
         cpu, copy_cpu = self.process.times(self.copy_number)
         if self.cpu_before is None:
             self.cpu_before = cpu - min(waited, cpu)
@@ -82,6 +95,10 @@ class Copy:
             _, self.clock.test_started = self.process.times(self.number)
         self.used = True
 
+    def cpu(self) -> float:
+        """CPU seconds that it has used."""
+        return self.process.times(self.number)[1]
+
     def end(self) -> None:
         """End it, whatever it is doing."""
         self.link.channel.close()
@@ -94,6 +111,7 @@ class ClockedLink(Link):
     def __init__(self, channel: Channel, clock: Clock):
         super().__init__(channel)
         self.clock = clock
+        self.slow = f"one call took longer than {clock.limits.call_seconds:g} s"
         self.recorder: Callable[[str, tuple], Callable[[object], None]] | None = None
 
     def request(self, operation: str, *arguments: object) -> object:
@@ -107,8 +125,10 @@ class ClockedLink(Link):
     def _limited(self, operation: str, arguments: tuple) -> object:
         seconds = self.clock.limits.call_seconds
         try:
-            with self.clock.limit(seconds, f"one call took longer than {seconds:g} s"):
-                return super().request(operation, *arguments)
+            with self.clock.limit(seconds, self.slow):
+                answer = super().request(operation, *arguments)
+                self.clock.between()
+                return answer
         except Gone as gone:
             self.gone = gone
             if gone.outcome == "crashed":
@@ -133,6 +153,7 @@ class Process:
         self.clock = Clock(self)
         self.wire = Channel(wire, max_bytes=limits.message, tick=self.clock.tick)
         self.deadline = 0.0
+        self.last_moment = math.inf  # for everything that the submission does, on the clock `time.monotonic`
         self.control = Channel(control, tick=self._control_tick)
         self.ended: tuple[str, float, int] | None = None
         self.walls_missing: list[str] = []
@@ -141,8 +162,6 @@ class Process:
 
     def await_hello(self) -> None:
         """Wait until the process is behind its walls."""
-        self.clock.wall_limit = START_SECONDS
-        self.clock.started = time.monotonic()
         end = time.monotonic() + START_SECONDS
         wire = self.wire
         wire.tick = lambda: _late(end, "the student's process did not start")
@@ -208,10 +227,13 @@ class Process:
                 self.control.send(["kill", number])
 
     def end(self) -> None:
-        """End all of the submission's processes and wait until they are gone."""
-        self._ask(["end"], "ended")
-        self.wire.close()
-        self.control.close()
+        """End all of the submission's processes and wait until they are gone. Never raises."""
+        try:
+            with contextlib.suppress(JudgeFault):  # the zygote ends what its supervisor does not
+                self._ask(["end"], "ended")
+        finally:
+            self.wire.close()
+            self.control.close()
 
     def why(self) -> Gone:
         """Why the process ended by itself."""
@@ -272,8 +294,14 @@ def _late(end: float, message: str) -> None:
         raise JudgeFault(message)
 
 
+MAX_OUTPUT_PARTS = 4_000_000  # brackets and commas, those within texts included
+
+
 def _outputs(text: str) -> list:
-    """A cell's outputs as untrusted plain data."""
+    """A cell's outputs as untrusted plain data. What would take much more memory than it has bytes is left out."""
+    if sum(map(text.count, "[{,")) > MAX_OUTPUT_PARTS:
+        note = "[what this cell shows has too many parts and was left out]\n"
+        return [{"output_type": "stream", "name": "stdout", "text": note}]
     try:
         outputs = json.loads(text)
     except (ValueError, RecursionError):

@@ -15,6 +15,8 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from coursekit.values import TYPE_NAMES
+
 from autograder.testing import ForbiddenCall, Observation, TimeLimitExceeded
 
 from . import known
@@ -23,6 +25,9 @@ from .wire import Channel, Closed, WireError
 
 MAX_ITERATIONS = 100_000
 MAX_TEXT = 4_000
+MAX_LINES = 300  # of the student's own line, with its place
+_NUMBER = r"(?:(?:np\.)?(?:float|int|tensor|array)\d*\(\[*)?[-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|nan|inf)"
+_MANY_NUMBERS = re.compile(rf"(?:{_NUMBER}[\s,;\[\]()]+){{4,}}[-+\w.]*")
 _NAME = re.compile(r"[^\W\d]\w{0,79}")
 # Attributes with two underscores are the business of Python's protocols, which proxies answer themselves.
 _ASKED_DUNDERS = {"__name__", "__doc__", "__qualname__", "__dict__", "__module__", "__annotations__"}
@@ -66,6 +71,7 @@ class Link(Peer):
         self.failures: list[BaseException] = []
         self.proxies: weakref.WeakValueDictionary[int, Proxy] = weakref.WeakValueDictionary()
         self.requests = 0
+        self.slow = ""  # what is said of a call that took too long
         self.gone: Gone | None = None
 
     def request(self, operation: str, *arguments: Any) -> Any:
@@ -151,9 +157,9 @@ class Link(Peer):
         name, bases, text, lines, flag, failure = fields
         if 0 <= failure < len(self.failures):  # a callback of the test failed: its own exception is the news
             return self.failures[failure]
-        text, lines = text[:MAX_TEXT], lines[:MAX_TEXT]
+        text, lines = _few_numbers(text[:MAX_TEXT]), _few_numbers(lines[:MAX_LINES])
         if flag == "time":
-            return Gone("time", lines.strip())
+            return Gone("time", "\n  ".join(filter(None, (self.slow, lines.strip()))))
         if flag in ("forbidden", "limit"):
             made: Exception = (ForbiddenCall if flag == "forbidden" else TimeLimitExceeded)(text)
             made.student_traceback = lines
@@ -187,6 +193,11 @@ _BUILTIN_ERRORS = {
     for name, kind in vars(builtins).items()
     if isinstance(kind, type) and issubclass(kind, Exception) and "Group" not in name
 }
+
+
+def _few_numbers(text: str) -> str:
+    """The text without rows of numbers: an exception of the student's could show a hidden test's inputs in them."""
+    return _MANY_NUMBERS.sub("[...]", text)
 
 
 def clean_name(name: str) -> str:
@@ -323,3 +334,5 @@ for _op in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"):
     setattr(Proxy, f"__r{_op}__", _operator(_op, True))
 for _op in ("neg", "pos", "abs", "invert"):
     setattr(Proxy, f"__{_op}__", lambda self, _op=_op: _link_of(self).request("operator", _op, (self,)))
+
+TYPE_NAMES[Proxy] = _class_of  # messages speak of what the proxy stands for

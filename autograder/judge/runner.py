@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import time
 from pathlib import Path
 from types import TracebackType
@@ -21,13 +22,14 @@ from .plan import Step, build_plan, plan_key
 from .process import Copy, JudgeFault, Process, check_walls
 from .proxy import Gone
 from .record import CellRun, Record, TestResult, content_key
-from .testcell import run_test
+from .testcell import add_row, run_test
 from .warm import Zygote
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 SEED = 20_240_229
+_CELL_FILE = re.compile(r"<ipython-input-(\d+)-\w+>")
 
 
 class Judge:
@@ -204,18 +206,21 @@ class _Run:
         self.judge = judge
         self.record = record
         self.process: Process | None = None
-        self.cpu_before = 0.0
+        self.spent = 0.0  # CPU seconds of the processes that have ended
+        self.last_moment = time.monotonic() + limits.wall(limits.submission_seconds)
         self.ended: dict[int, Gone] = {}  # steps whose cell ended the process
         self.tested: set[int] = set()
+        self.runs: list[CellRun] = []
         self.budget = Budget()
 
     def everything(self) -> None:
-        """All cells, then all tests."""
+        """All cells, then all tests: in the order of the source, in which no test can help one before it."""
         runs, copies = self.cells()
+        self.runs = runs
         again = self.limits.replays
-        for position, step in enumerate(self.steps):
-            if step.kind != "test":
-                continue
+        tests = [(step.place, position) for position, step in enumerate(self.steps) if step.kind == "test"]
+        for _, position in sorted(tests):
+            step = self.steps[position]
             if again and copies and self.process.has_ended():  # a test's code took all processes with it
                 again -= 1
                 _, copies = self.cells()
@@ -230,11 +235,15 @@ class _Run:
 
     def close(self) -> None:
         """End the processes."""
-        if self.process is not None:
-            self.record.student_cpu += self.process.cpu()
-            self.record.memory = max(self.record.memory, self.process.peak)
-            self.process.end()
-            self.process = None
+        process, self.process = self.process, None
+        if process is None:
+            return
+        with contextlib.suppress(JudgeFault):  # what is known by now is not lost
+            process.cpu()
+        self.spent += process.last_cpu
+        self.record.student_cpu += process.last_cpu
+        self.record.memory = max(self.record.memory, process.peak)
+        process.end()
 
     # -------------------------------------------------------------------------------------------- the cells
 
@@ -242,8 +251,13 @@ class _Run:
         """Run the student's cells, again without the offender where one ended the process."""
         for attempt in range(self.limits.replays + 2):
             self.close()
-            left = self.limits.submission_seconds - self.record.student_cpu
-            self.process = self.judge.fork(self.limits.with_(submission_seconds=max(left, 5.0)))
+            self.budget = Budget()
+            left = self.limits.submission_seconds - self.spent
+            limits = self.limits
+            if self.spent:
+                limits = limits.with_(submission_seconds=max(left, limits.replay_seconds))
+            self.process = self.judge.fork(limits)
+            self.process.last_moment = self.last_moment
             stop = max(self.ended) if attempt == self.limits.replays + 1 else len(self.steps)
             runs, copies, offender = self.once(stop)
             if offender is None:
@@ -283,27 +297,50 @@ class _Run:
                 else:
                     run.status, outputs = self.process.run(step.source, number)
                     run.outputs = [dict(output) for output in clean_outputs(outputs, self.budget)]
+                    self.look_at_end(run)
             except Gone as gone:
                 offender = position
                 if step.kind == "test":  # what was started before ended the process between two cells
                     offender = max((i for i in range(position) if self.steps[i].kind != "test"), default=position)
                 self.ended[offender] = gone
+                if gone.outcome == "time":  # cells that were stopped softly would use up the time again
+                    slow = Gone("time", f"the cell took longer than {self.limits.cell_seconds:g} s")
+                    again = {i: slow for i, run in enumerate(runs) if run.status == "time"}
+                    self.ended = again | self.ended
             run.seconds = time.monotonic() - began
         return runs, copies, offender
+
+    def look_at_end(self, run: CellRun) -> None:
+        """Say in words how a cell was stopped; `Gone` where it has filled the memory, which others need."""
+        ends = [output.get("ename") for output in run.outputs if output["output_type"] == "error"]
+        if run.status == "time":
+            others = [output for output in run.outputs if output["output_type"] != "error"]
+            text = f"The cell took longer than {self.limits.cell_seconds:g} s and was stopped. What it had done stays."
+            run.outputs = [*others, _error_output("TimeLimit", text)]
+        elif run.status == "error" and "MemoryError" in ends:
+            raise Gone("memory", f"The limit of {self.limits.memory >> 20} MB of memory was reached")
 
     # -------------------------------------------------------------------------------------------- the tests
 
     def test(self, step: Step, run: CellRun, copy: Copy | None) -> None:
         """Run one test against its copy and write down the result."""
+        outcome = message = ""
         if copy is None:
+            outcome = "crashed"
             message = "This test could not be run: the notebook's cells ended the process each time."
-            self.record.tests.append(TestResult(step.grade_id or "", 0.0, step.points, "crashed", message))
-            run.status = "crashed"
+        elif time.monotonic() > self.last_moment:
+            outcome = "time"
+            message = "This test was not run: the time for the whole notebook was used up."
+        if outcome:
+            self.record.tests.append(TestResult(step.grade_id or "", 0.0, step.points, outcome, message))
+            run.status = outcome
             return
         began = time.monotonic()
         copy.begin()
         try:
             tested = run_test(step, copy.link, self.limits, SEED)
+            if tested.result.outcome == "missing" and (why := self.why_missing(step)):
+                add_row(tested, "Its cell", why)
             if self.diagnosis is not None and tested.result.outcome in ("wrong", "raised"):
                 self.diagnose(step, copy, tested.result)
         finally:
@@ -315,6 +352,18 @@ class _Run:
         run.outputs = [dict(output) for output in clean_outputs(tested.outputs, self.budget)]
         run.seconds = time.monotonic() - began
 
+    def why_missing(self, step: Step) -> str:
+        """What became of the cell of the exercise, so that a name is not said to be wrong for no reason."""
+        for run in self.runs:
+            if run.grade_id == step.exercise and run.status == "skipped":
+                return "was not run: cells before it ended the process each time"
+            if run.grade_id == step.exercise and run.status != "ok":
+                errors = [output for output in run.outputs if output["output_type"] == "error"]
+                if errors:
+                    text = _CELL_FILE.sub(r"cell In[\1]", errors[-1]["evalue"])
+                    return f"ended with {errors[-1]['ename']}: {text[:200]}"
+        return ""
+
     def diagnose(self, step: Step, copy: Copy, result: TestResult) -> None:
         """Add the hint of the known wrong answer that this one behaves like."""
         copy.begin()
@@ -325,5 +374,9 @@ class _Run:
 
 def _message_output(gone: Gone) -> dict[str, Any]:
     words = {"time": "TimeLimit", "memory": "MemoryLimit", "crashed": "ProcessEnded"}[gone.outcome]
-    text = f"{gone.message}. The cell was left out, and the notebook was run again without it."
-    return {"output_type": "error", "ename": words, "evalue": text, "traceback": [f"{words}: {text}"]}
+    said = gone.message[:1].upper() + gone.message[1:]
+    return _error_output(words, f"{said}. The cell was left out, and the notebook was run again without it.")
+
+
+def _error_output(name: str, text: str) -> dict[str, Any]:
+    return {"output_type": "error", "ename": name, "evalue": text, "traceback": [f"{name}: {text}"]}

@@ -12,6 +12,7 @@ Walls that the machine cannot give are found by trying, once, when the zygote st
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import resource
 from collections.abc import Callable
@@ -239,7 +240,9 @@ def confine(
             ("RLIMIT_FSIZE", limits["file_size"]),
             ("RLIMIT_NPROC", limits["processes"] if own_spaces else 0),
             ("RLIMIT_CORE", None),
-            ("RLIMIT_CPU", limits["submission_seconds"]),
+            # A net under the judge's own limit, which kills first. Equal soft and hard limits: the first process
+            # of a namespace never gets the soft one's signal.
+            ("RLIMIT_CPU", math.ceil(limits["submission_seconds"] + limits["grace"]) + 3),
         ):
             if value != 0:
                 amount = int(value or 0)

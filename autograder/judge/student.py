@@ -73,7 +73,8 @@ class Server(Peer):
     # ------------------------------------------------------------------------------------ what crosses how
 
     def by_value(self, value: Any) -> bool:
-        return type(value).__module__ != "__main__"
+        kind = type(value)
+        return kind.__module__ != "__main__" or (isinstance(value, tuple) and hasattr(kind, "_fields"))
 
     def refer(self, value: Any) -> list:
         if type(value) is JudgeFunction:
@@ -110,6 +111,9 @@ class Server(Peer):
     def do_observe(self, function: Any, args: tuple, kwargs: dict, options: dict) -> tuple:
         seen = call_observed(function, args, kwargs, options)
         return seen.value, seen.args, seen.kwargs, seen.stdout, seen.warnings, float(seen.seconds)
+
+    def do_seed(self, seed: int) -> None:
+        self.seed(seed)
 
     def do_ship(self, code: bytes, name: str) -> Any:
         return PlainKernel().run_shipped(marshal.loads(code), name)

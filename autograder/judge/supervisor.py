@@ -30,7 +30,7 @@ from . import sandbox
 from .wire import Channel, Closed, WireError
 
 EXIT_SECONDS = 3  # to wait for a process that has closed its wire
-LOOK = 0.1  # seconds between two looks at the memory
+LOOK = 0.25  # seconds between two looks at the memory
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
@@ -83,10 +83,15 @@ class _Watch:
         self.channel = channel
         self.copies: dict[int, int] = {}  # number inside the namespace -> number here
         self.memory_limit = limits["memory"]
+        self.cpu_limit = limits["submission_seconds"]
         self.free_at_start = _free_memory()
         self.reason = ""
         self.cpu = 0.0
+        self.seen: dict[tuple[int, bytes], float] = {}  # (number, start) of a process: its own CPU seconds
         self.peak = 0
+        self.at_start = _resident(child)  # mostly shared with the zygote
+        self.grown = 0  # bytes that the processes hold above that, what copies share counted for each
+        self.summed = 0  # the growth for which the exact sum was taken
         self.looked = time.monotonic()
         # one small file a process, where the kernel has it, instead of a look at all processes
         self.children_told = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
@@ -177,22 +182,30 @@ class _Watch:
 
     def measure(self) -> None:
         """CPU seconds so far, of living and of ended processes."""
-        total = 0.0
+        total, self.grown = 0.0, 0
         for pid in self.family():
             with contextlib.suppress(OSError, IndexError, ValueError):
                 fields = _stat(pid)
                 total += _seconds_in(fields)
-                self.peak = max(self.peak, int(fields[21]) * resource.getpagesize())
-        self.cpu = max(self.cpu, total)
+                self.seen[pid, fields[19]] = sum(map(int, fields[11:13])) / _TICKS
+                held = int(fields[21]) * resource.getpagesize()
+                self.grown += max(0, held - self.at_start)
+                self.peak = max(self.peak, held)
+        # An ended process counts for its parent, unless the parent never waits for it.
+        self.cpu = max(self.cpu, total, sum(self.seen.values()))
 
     def look_at_memory(self) -> None:
         """End the submission when all its processes together hold too much.
 
         Each process has its own limit on address space. Sharing between copies makes the exact sum costly, so
-        it is only taken when the machine's free memory has shrunk by as much.
+        it is only taken when the processes have grown, or the machine's free memory has shrunk, by as much.
         """
-        if self.free_at_start - _free_memory() < self.memory_limit:
+        self.measure()
+        self.summed = min(self.summed, self.grown)
+        grown = self.grown >= max(self.memory_limit, self.summed + self.memory_limit // 8)
+        if not grown and self.free_at_start - _free_memory() < self.memory_limit:
             return
+        self.summed = self.grown
         held = sum(_proportional_memory(pid) for pid in self.family())
         self.peak = max(self.peak, held)
         if held > self.memory_limit + (512 << 20):
@@ -215,10 +228,11 @@ class _Watch:
             return False
         self.cpu = max(self.cpu, usage.ru_utime + usage.ru_stime)
         self.peak = max(self.peak, usage.ru_maxrss * 1024)
-        if not self.reason and os.WIFSIGNALED(status):
-            # The first process of a namespace cannot be killed from within: this came from outside.
-            ends = {signal.SIGXCPU: "time", signal.SIGKILL: "fault"}
-            self.reason = ends.get(os.WTERMSIG(status), "")
+        if not self.reason and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+            # The first process of a namespace cannot be killed from within: this came from its limit on CPU time,
+            # or from outside.
+            used_up = usage.ru_utime + usage.ru_stime >= self.cpu_limit
+            self.reason = "time" if used_up else "fault"
         return True
 
 
@@ -236,6 +250,13 @@ def _stat(pid: int) -> list[bytes]:
     """The fields of /proc/PID/stat after the name, which may hold anything."""
     with open(f"/proc/{pid}/stat", "rb") as file:
         return file.read().rpartition(b")")[2].split()
+
+
+def _resident(pid: int) -> int:
+    """Bytes of memory that a process holds, what it shares included."""
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        return int(_stat(pid)[21]) * resource.getpagesize()
+    return 0
 
 
 def _free_memory() -> int:

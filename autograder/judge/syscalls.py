@@ -129,7 +129,8 @@ def _landlock_path(ruleset: int, path: str, access: int) -> None:
 
 _EPERM, _ENOSYS = 1, 38
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
-_LOAD, _EQUAL, _RETURN = 0x20, 0x15, 0x06
+_LOAD, _EQUAL, _AT_LEAST, _ANY_OF, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_FIRST_ARGUMENT = 16
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
 # number on x86_64, on aarch64 (None: does not exist there)
@@ -152,7 +153,9 @@ _REFUSED = {
     "sethostname": (170, 161), "setdomainname": (171, 162), "iopl": (172, None), "ioperm": (173, None),
 }  # fmt: skip
 _SOCKET = {"x86_64": 41, "aarch64": 198}
+_CLONE = {"x86_64": 56, "aarch64": 220}
 _CLONE3 = 435
+_NEW_SPACES = 0x7E020000  # the flags of clone that ask for namespaces
 _AF_UNIX = 1
 
 
@@ -165,21 +168,22 @@ class _Program(ctypes.Structure):
 
 
 def seccomp() -> None:
-    """Refuse system calls that no notebook needs: other programs, other processes' memory, mounts,
-    sockets but
-    local ones. `OSError` where the kernel or the processor's architecture is not supported."""
+    """Refuse system calls that no notebook needs: other programs, other processes' memory, mounts, namespaces,
+    sockets but local ones. `OSError` where the kernel or the processor's architecture is not supported."""
     if ARCH not in _AUDIT:
         raise OSError(_ENOSYS, f"no system call filter for {ARCH}")
     column = 0 if ARCH == "x86_64" else 1
     program = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, _AUDIT[ARCH]), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, 0)]
     if ARCH == "x86_64":  # calls of the x32 interface have other numbers for the same things
-        program += [(0x35, 0, 1, 0x40000000), (_RETURN, 0, 0, _ERRNO | _EPERM)]
+        program += [(_AT_LEAST, 0, 1, 0x40000000), (_RETURN, 0, 0, _ERRNO | _EPERM)]
     for numbers in _REFUSED.values():
         if numbers[column] is not None:
             program += [(_EQUAL, 0, 1, numbers[column]), (_RETURN, 0, 0, _ERRNO | _EPERM)]
     # the flags of clone3 lie in memory and cannot be looked at; without it the C library uses clone
     program += [(_EQUAL, 0, 1, _CLONE3), (_RETURN, 0, 0, _ERRNO | _ENOSYS)]
-    program += [(_EQUAL, 0, 4, _SOCKET[ARCH]), (_LOAD, 0, 0, 16), (_EQUAL, 1, 0, _AF_UNIX)]
+    program += [(_EQUAL, 0, 4, _CLONE[ARCH]), (_LOAD, 0, 0, _FIRST_ARGUMENT), (_ANY_OF, 0, 1, _NEW_SPACES)]
+    program += [(_RETURN, 0, 0, _ERRNO | _EPERM), (_RETURN, 0, 0, _ALLOW)]
+    program += [(_EQUAL, 0, 4, _SOCKET[ARCH]), (_LOAD, 0, 0, _FIRST_ARGUMENT), (_EQUAL, 1, 0, _AF_UNIX)]
     program += [(_RETURN, 0, 0, _ERRNO | _EPERM), (_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _ALLOW)]
     array = (_Instruction * len(program))(*(_Instruction(*line) for line in program))
     whole = _Program(len(program), ctypes.cast(array, ctypes.POINTER(_Instruction)))

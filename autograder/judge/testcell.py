@@ -16,6 +16,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from types import FrameType, TracebackType
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from .wire import WireError
 
 MAX_MESSAGE = 8_000
 _TRUSTED = {"np": np, "torch": torch, "nn": torch.nn, "F": torch.nn.functional, "math": math, "check": check}
+_CHECK_TITLE = re.compile(r"\b(?:check|hidden)\(\s*[\"']([^\"']+)")
 _HIDDEN = re.compile(r"###\s*BEGIN HIDDEN TESTS.*?###\s*END HIDDEN TESTS", re.DOTALL)
 
 
@@ -187,19 +189,38 @@ def _failed(run: TestRun, step: Step, error: BaseException) -> None:
     elif type(error) is AssertionError:
         result.outcome, result.message = "wrong", str(error)
     else:
-        described = hidden(step.grade_id or "test").from_exception(error, error.__traceback__, None)
+        tb = error.__traceback__
+        described = hidden(_title(step)).from_exception(error, tb, _frame_of_test(tb, step))
         result.outcome, result.message = described.outcome, str(described)
         if not isinstance(error, StudentError | NotByValue | NameError):
             run.notice = f"The test {step.grade_id!r} ended with {type(error).__name__} in its own code."
-    shown = failures.CheckFailed(result.message)
-    run.outputs.append(
-        {
-            "output_type": "error",
-            "ename": "CheckFailed",
-            "evalue": result.message,
-            "traceback": shown._render_traceback_(),
-        }
-    )
+    run.outputs.append(_shown(result.message))
+
+
+def add_row(run: TestRun, label: str, text: str) -> None:
+    """Add one more row to the message of a failed test."""
+    run.result.message = f"{run.result.message}\n  {label}: {text}"[:MAX_MESSAGE]
+    run.outputs[-1] = _shown(run.result.message)
+
+
+def _shown(message: str) -> dict[str, Any]:
+    lines = failures.CheckFailed(message)._render_traceback_()
+    return {"output_type": "error", "ename": "CheckFailed", "evalue": message, "traceback": lines}
+
+
+def _title(step: Step) -> str:
+    """The title of the cell's first check, for a failure outside of all of them."""
+    found = _CHECK_TITLE.search(step.source)
+    return found[1] if found else step.grade_id or "test"
+
+
+def _frame_of_test(tb: TracebackType | None, step: Step) -> FrameType | None:
+    """The frame of the test cell in a traceback: what stands there is not the student's."""
+    while tb is not None:
+        if tb.tb_frame.f_code.co_filename == f"<test {step.grade_id}>":
+            return tb.tb_frame
+        tb = tb.tb_next
+    return None
 
 
 def _gone_message(gone: Gone) -> str:

@@ -23,6 +23,7 @@ MAX_DEPTH = 48
 MAX_NODES = MAX_ITEMS
 MAX_KEYS = 20_000  # entries of one dict or set: bounds what colliding hashes can cost
 MAX_NUMBERS = 32 << 20  # entries of one array
+MAX_VALUE_BYTES = 256 << 20  # of all arrays in a message, one that occurs twice counted twice
 MAX_DIMS = 16
 MAX_HEX = 4096  # digits of an integer
 TOO_MUCH = "the value is nested too deeply or has too many parts"

@@ -16,6 +16,7 @@ import msgpack
 
 MAX_BYTES = 64 << 20
 MAX_ITEMS = 200_000  # of one list; a list takes memory when it is announced
+MAX_PARTS = 1_000_000  # lists and their items in one message: an empty list has one byte here, and 64 in memory
 _HEADER = struct.Struct(">I")
 _CHUNK = 1 << 18
 TICK = 0.05  # seconds between two looks at the limits while waiting
@@ -39,11 +40,21 @@ def pack(message: list) -> bytes:
 
 def unpack(data: bytes | bytearray) -> list:
     """The message in these bytes. `WireError` if they are not exactly one list with a text in front."""
+    parts = 0
+
+    def count(made: list) -> list:
+        nonlocal parts
+        parts += len(made) + 1
+        if parts > MAX_PARTS:
+            raise ValueError("too many parts")
+        return made
+
     try:
         message = msgpack.unpackb(
             data,
             raw=False,
             use_list=True,
+            list_hook=count,
             max_str_len=MAX_BYTES,
             max_bin_len=MAX_BYTES,
             max_array_len=MAX_ITEMS,

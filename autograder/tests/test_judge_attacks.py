@@ -43,7 +43,7 @@ def left_over(before: dict[str, set]) -> dict[str, set]:
     """What is there now and was not before; processes get a moment to end."""
     for _ in range(100):
         now = machine()
-        found = {kind: now[kind] - before[kind] for kind in ("processes", "files")}
+        found = {kind: now[kind] - before[kind] for kind in ("processes", "files", "listening")}
         if len(now["open"]) > len(before["open"]):
             found["open"] = now["open"] - before["open"]
         if not any(found.values()):

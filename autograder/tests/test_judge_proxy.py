@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from autograder.judge.testcell import StudentSide
 from autograder.tests.judging import student
 
 CODE = """
-import math, numpy as np, torch
+import collections, math, numpy as np, torch
 from torch import nn
 
 class Point:
@@ -49,6 +50,9 @@ class Small(nn.Module):
 class Stack(list):
     def top(self): return self[-1]
 
+class Pair(collections.namedtuple("Pair", "value slope")): pass
+
+def pair(x): return Pair(x * x, [2 * x])
 def squares(n): return [i * i for i in range(n)]
 def count():
     i = 0
@@ -202,6 +206,32 @@ def test_a_held_parameter_shows_its_gradient(names):
     first = weight.grad.clone()
     module(torch.ones(1, 2)).sum().backward()
     assert torch.allclose(weight.grad, 2 * first) and torch.allclose(module.weight.grad, 2 * first)
+
+
+def test_a_named_tuple_arrives_as_a_tuple(names):
+    assert names["pair"](3.0) == (9.0, [6.0])
+
+
+def test_a_held_parameter_keeps_its_gradient_through_the_next_forward(names):
+    module = names["Small"](2, 1)
+    weight = module.weight
+    module(torch.ones(1, 2)).sum().backward()
+    first = weight.grad.clone()
+    loss = module(torch.ones(1, 2)).sum()
+    assert torch.equal(weight.grad, first)
+    weight.grad = None  # of this side alone: what comes next is still added over there, once
+    loss.backward()
+    assert torch.allclose(weight.grad, 2 * first) and torch.allclose(module.weight.grad, 2 * first)
+
+
+def test_a_link_goes_when_its_test_has_ended():
+    with student(CODE) as names:
+        link, module = weakref.ref(names.link), names["Small"](3, 2)
+        module(torch.ones(1, 3)).sum().backward()
+        assert module.weight.grad is not None
+        del module, names
+    gc.collect()
+    assert link() is None
 
 
 def test_gradient_penalty(names):

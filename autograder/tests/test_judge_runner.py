@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 
+import nbformat
 import pytest
 
 from autograder.clean import clean_outputs
+from autograder.course import chapter
 from autograder.judge.plan import build_plan
+from autograder.judge.process import JudgeFault
 from autograder.judge.record import OUTCOMES, Record
-from autograder.judge.runner import submission_key
+from autograder.judge.runner import run_submission, submission_key
 from autograder.tests.judging import (
     QUICK,
     demo,
@@ -22,6 +25,7 @@ from autograder.tests.judging import (
     shown,
     test_of,
     text,
+    the_judge,
     with_answers,
 )
 
@@ -135,7 +139,102 @@ def test_many_cells_that_end_the_process_do_not_hang_the_judge():
     cells = [plain("import os; os._exit(0)") for _ in range(8)]
     handed_in = notebook(*HONEST.cells[:3], *cells, *HONEST.cells[3:])
     record = judged(handed_in, SOURCE)
-    assert record.gradable and {t.outcome for t in record.tests} <= {"missing", "passed", "crashed"}
+    assert record.gradable and record.points == 0
+    assert all("was not run: cells before it ended the process" in t.message for t in record.tests)
+    fewer = notebook(*HONEST.cells[:3], *cells[: QUICK.replays], *HONEST.cells[3:])
+    assert judged(fewer, SOURCE).points == 8
+
+
+def test_endless_cells_do_not_cost_the_exercises_after_them():
+    limits = QUICK.with_(cell_seconds=2, submission_seconds=5, replay_seconds=4, wall_factor=10)
+    loops = [plain("while True: pass") for _ in range(4)]
+    record = judged(notebook(*HONEST.cells[:3], *loops, *HONEST.cells[3:]), SOURCE, limits)
+    assert record.gradable, record.error
+    assert [t.points for t in record.tests] == [3.0, 4.0, 1.0]
+    texts = [c.outputs[-1]["evalue"] for c in record.cells if c.status == "time"]
+    assert len(texts) == 4 and all(text.startswith("The ") and " s" in text for text in texts), texts
+
+
+def test_what_sleeps_in_every_test_ends_with_the_time_for_all():
+    slow = "import time\ndef double(x):\n    time.sleep(2)\n    return 2 * x"
+    limits = QUICK.with_(submission_seconds=2, wall_factor=1, wall_extra=3)
+    record = judged(with_answers(SOURCE, ex1_double=slow), SOURCE, limits)
+    assert {t.outcome for t in record.tests} == {"time"} and record.seconds < 15 and record.gradable
+
+
+def test_many_short_calls_add_up():
+    code = "def double(x):\n    for i in range(20_000): pass\n    return 2 * x"
+    source = notebook(
+        exercise("ex", code), test_of("ex-test", 1, "for i in range(10**6):\n    assert double(1) == 2")
+    )
+    record = judged(source, source, QUICK.with_(test_seconds=2))
+    assert record.tests[0].outcome == "time" and "computing time" in record.tests[0].message
+    assert record.student_cpu < 8
+
+
+def test_a_cell_that_fills_the_memory_is_left_out():
+    hog = plain("big = []\nwhile True:\n    big.append(bytes(10**7))")
+    record = judged(notebook(*HONEST.cells[:3], hog, *HONEST.cells[3:]), SOURCE, QUICK.with_(memory=300 << 20))
+    assert [t.points for t in record.tests] == [3.0, 4.0, 1.0] and record.cells[2].status == "memory"
+
+
+def test_a_stopped_cell_says_so_and_shows_nothing_of_the_judge():
+    record = judged(notebook(*HONEST.cells, plain("print('before')\nwhile True: pass")), SOURCE)
+    last = record.cells[-1]
+    assert last.status == "time" and last.outputs[0]["text"] == "before\n"
+    assert "longer than 1.5 s and was stopped" in last.outputs[-1]["evalue"] and "student.py" not in shown(record)
+
+
+def test_figures_before_a_cell_that_ends_the_process_are_kept(monkeypatch):
+    figure = "plt.imshow(np.random.default_rng(0).random((200, 200)))\nplt.show()"
+    cells = [*HONEST.cells, *(plain(figure) for _ in range(3))]
+    pictures = lambda record: [o for c in record.cells for o in c.outputs if "image/png" in o.get("data", {})]
+    shown_once = pictures(judged(notebook(*cells), SOURCE))
+    size = sum(len(picture["data"]["image/png"]) for picture in shown_once)
+    monkeypatch.setattr("autograder.clean.MAX_NOTEBOOK", size * 3 // 2)
+    again = judged(notebook(*cells, plain("import os; os._exit(0)")), SOURCE)
+    assert len(shown_once) == len(pictures(again)) == 3
+
+
+def test_tests_are_run_in_the_order_of_the_source():
+    """What a student's code keeps of one test is of no use in those that come before it in the source."""
+    tests = [c for c in HONEST.cells if c.metadata.get("nbgrader", {}).get("grade")]
+    others = [c for c in HONEST.cells if c not in tests]
+    record = judged(notebook(*others, *reversed(tests)), SOURCE)
+    assert [t.grade_id for t in record.tests] == ["ex1-double-test", "ex2-square-test", "q1-test"]
+    assert record.points == 8
+
+
+def test_an_exception_does_not_show_what_it_was_given():
+    tell = "def double(x):\n    raise ValueError(f'{x.tolist()} {x} {tuple(x)}, but 3 of 4')"
+    source = notebook(
+        exercise("ex", tell), test_of("ex-test", 1, "double(np.array([0.123, -4.5e-6, 7.0, 8.25, 9.125]))")
+    )
+    record = judged(source, source)
+    assert "but 3 of 4" in record.tests[0].message and "4.5e-" not in shown(record).split("'text'")[-1]
+
+
+def test_a_missing_name_is_put_down_to_the_error_of_its_cell():
+    record = judged(with_answers(SOURCE, ex2_square="def square(x:\n  return"), SOURCE)
+    assert "ended with SyntaxError" in record.tests[1].message and "In[5], line 1" in record.tests[1].message
+    cell = next(c for c in record.cells if c.grade_id == "ex2-square-test")
+    assert cell.outputs[-1]["evalue"] == record.tests[1].message
+
+
+def test_a_fault_of_ours_costs_no_hint_and_no_result(monkeypatch):
+    real, calls = the_judge().fork, []
+
+    def fork(limits):
+        calls.append(limits)
+        if len(calls) > 1:
+            raise JudgeFault("no more processes")
+        return real(limits)
+
+    monkeypatch.setattr(the_judge(), "fork", fork)
+    source = nbformat.read(chapter("00_start").solution_notebook, as_version=4)
+    wrong = with_answers(source, ex1_mean_square="def mean_square(x):\n    return 1.0")
+    record = run_submission(wrong, source, judge=the_judge(), limits=QUICK.with_(message=63 << 20))
+    assert record.gradable and record.test("ex1-mean-square-test").outcome == "wrong" and len(calls) > 1
 
 
 def test_a_test_that_takes_all_memory_costs_only_itself():

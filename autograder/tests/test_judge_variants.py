@@ -12,10 +12,12 @@ import torch
 from autograder import variants
 from autograder.course import CHAPTERS, chapter
 from autograder.judge.answers import JudgeRunner
-from autograder.judge.diagnosis import same
+from autograder.judge.diagnosis import Diagnosis, same
 from autograder.judge.limits import Limits
-from autograder.judge.runner import run_submission
-from autograder.tests.judging import the_judge, with_answers
+from autograder.judge.plan import build_plan
+from autograder.judge.runner import SEED, run_submission
+from autograder.judge.testcell import run_test
+from autograder.tests.judging import QUICK, exercise, given, notebook, test_of, the_judge, with_answers
 
 START = chapter("00")
 
@@ -98,6 +100,41 @@ def test_a_mistake_is_recognised_however_it_is_written(code, name):
 def test_other_mistakes_get_no_hint(code):
     result = diagnosed(ex1_mean_square=code)
     assert result.outcome != "passed" and result.misconception is None and result.hint is None
+
+
+NOISY = notebook(
+    given("setup", "import numpy as np"),
+    exercise("ex1-noisy", "def noisy(x):\n    return x + np.random.normal(size=3)"),
+    test_of(
+        "ex1-noisy-test",
+        1,
+        "for k in range(4):\n    mean = np.mean([noisy(np.full(3, float(k))) for _ in range(20)])\n"
+        "    assert abs(mean - k) < 0.6",
+    ),
+)
+
+
+def test_a_mistake_is_recognised_where_random_numbers_are_drawn():
+    """What was learned of it was learned from a fresh state of the generators; the failed test has used that up."""
+    with_two = "def noisy(x):\n    r = np.random.normal(size=3)\n    return r - 2.0 + x"
+    wrong = variants.Wrong(
+        id="two-less", exercise="ex1-noisy", code=with_two, hint="Nothing is taken away.", caught_by="ex1-noisy-test",
+        says="does not hold",
+    )  # fmt: skip
+    diagnosis = Diagnosis(NOISY, the_judge().fork, QUICK, SEED)
+    diagnosis.wrongs = [wrong]
+    answered = with_answers(NOISY, ex1_noisy="def noisy(x):\n    return x + np.random.normal(size=3) - 2")
+    step = next(s for s in build_plan(answered, NOISY)[0] if s.kind == "test")
+    process = the_judge().fork(QUICK)
+    try:
+        for number, cell in enumerate(answered.cells[:-1], 1):
+            process.run(cell.source, number)
+        copy = process.copy(SEED)
+        copy.begin()
+        assert run_test(step, copy.link, QUICK, SEED).result.outcome == "wrong"
+        assert diagnosis.hint(step, copy) is wrong
+    finally:
+        process.end()
 
 
 def test_a_right_answer_gets_no_hint():

@@ -168,6 +168,15 @@ def test_classes_are_lost_and_numbers_kept():
     assert arrived[0].tolist() == [0, 1, 2] and arrived[2] == "text" and arrived[3].requires_grad
 
 
+def test_long_doubles_arrive_as_doubles():
+    values = [np.longdouble(1.5), np.arange(3, dtype=np.longdouble), np.ones(2, dtype=np.clongdouble)]
+    arrived = through(values)
+    assert [v.dtype for v in arrived] == [np.float64, np.float64, np.complex128]
+    assert arrived[0] == 1.5 and arrived[1].tolist() == [0, 1, 2]
+    swapped = through(np.arange(3, dtype=">f8"))
+    assert swapped.tolist() == [0, 1, 2] and swapped.dtype == np.dtype("<f8")
+
+
 def test_views_of_any_layout_arrive_dense():
     x = torch.arange(24.0).reshape(2, 3, 4)
     a = np.arange(24.0).reshape(4, 6)
@@ -188,7 +197,6 @@ def test_views_of_any_layout_arrive_dense():
         torch.eye(3).to_sparse(),
         torch.empty(2, device="meta"),
         np.random.Generator(np.random.MT19937(0)),
-        np.longdouble(1) + np.zeros(2, np.longdouble),
     ],
     # not `str`: an address in a test's name differs between the test workers
     ids=lambda value: type(value).__name__,
@@ -362,6 +370,21 @@ def test_shared_parts_cannot_multiply():
         decode(wide, Side())
 
 
+@pytest.mark.parametrize(
+    "node",
+    [
+        ["l", [["A", "<f8", [1 << 20], bytes(8 << 20)], *[["r", 1]] * 40]],
+        ["l", [["T", "float32", [2 << 20], bytes(8 << 20), False, None, None], *[["r", 1]] * 40]],
+        ["rg", 0, 1 << 40, 1],
+        ["rg", -(1 << 62), 1 << 62, 1],
+    ],
+    ids=["array", "tensor", "range", "long range"],
+)
+def test_few_bytes_cannot_stand_for_many_numbers(node):
+    with pytest.raises(WireError):
+        decode(node, Side())
+
+
 def test_deep_nesting_is_refused_quickly():
     data = b"\x91" * 200_000 + b"\xc0"
     with pytest.raises(WireError):
@@ -389,8 +412,9 @@ def peak_memory() -> int:
         b"\xc6\xff\xff\xff\xff",  # bytes
         b"\xdf\xff\xff\xff\xff",  # a map
         b"\xc9\xff\xff\xff\xff\x05",  # an extension
+        b"\xdd\x00\x00\x00\x40" + (b"\xdd\x00\x03\x00\x00" + b"\x90" * 196608) * 64,  # many empty lists
     ],
-    ids=["list", "nested", "bytes", "map", "extension"],
+    ids=["list", "nested", "bytes", "map", "extension", "empty"],
 )
 def test_a_large_announcement_takes_no_memory(data):
     before = peak_memory()

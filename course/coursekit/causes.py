@@ -59,7 +59,9 @@ CAUSES: list[tuple[type[BaseException], str, str]] = [
     (AttributeError, r"NoneType", _NONE),
     (
         AttributeError,
-        r"module 'torch|module 'numpy|'numpy.ndarray' object|'Tensor' object",
+        # `Tensor` may be the student's own class, too: only what NumPy's arrays have and torch's tensors have not
+        r"module 'torch|module 'numpy|'numpy.ndarray' object|'Tensor' object has no attribute "
+        r"'(astype|copy|fill|ptp|tobytes|compress|choose|partition|base|flat)'",
         "NumPy and torch name some functions differently: is this one of the other library?",
     ),
     (

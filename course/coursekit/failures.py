@@ -125,7 +125,7 @@ class Report:
             return self._missing(missing_name(error), frame)
         rows = [("Raised", text), *code_rows(error, line)]
         at = check_line(tb, frame) if self.reveal else None
-        if at is not None:  # which of the check's calls it was
+        if at is not None and at.text:  # which of the check's calls it was
             rows.append(("In the check", str(at)))
         likely = likely_cause(error, line)
         if likely is None and line is None and elsewhere is None and type(error).__module__ == "builtins":
