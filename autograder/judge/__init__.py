@@ -17,9 +17,9 @@
 
 Order of a submission: first ALL cells of the student run, and at each test cell the student's process makes a
 copy of itself, which waits. Then the outputs are sealed, and only now are the test cells run, in the
-judge, one after the other in the order of the source against their copies. So no output can hold a hidden input, a test that crashes
-or hangs its copy costs no other test a point, and a test sees the names as they stood at its place in the
-notebook.
+judge, one after the other in the order of the source, each against its copy. So no output can hold a hidden
+input, a test that crashes or hangs its copy costs no other test a point, and a test sees the names as they
+stood at its place in the notebook.
 
 What crosses a wire is data only (`wire`, `values`): None, bool, int, float, complex, str, bytes, dense
 tensors and arrays, `torch.Size`, dtypes, devices, slices, random generators by state, and list, tuple,

@@ -118,9 +118,8 @@ def test_a_mistake_is_recognised_where_random_numbers_are_drawn():
     """What was learned of it was learned from a fresh state of the generators; the failed test has used that up."""
     with_two = "def noisy(x):\n    r = np.random.normal(size=3)\n    return r - 2.0 + x"
     wrong = variants.Wrong(
-        id="two-less", exercise="ex1-noisy", code=with_two, hint="Nothing is taken away.", caught_by="ex1-noisy-test",
-        says="does not hold",
-    )  # fmt: skip
+        "ex1-noisy", "two-less", with_two, hint="Take nothing away.", caught_by="ex1-noisy-test", says="hold"
+    )
     diagnosis = Diagnosis(NOISY, the_judge().fork, QUICK, SEED)
     diagnosis.wrongs = [wrong]
     answered = with_answers(NOISY, ex1_noisy="def noisy(x):\n    return x + np.random.normal(size=3) - 2")
