@@ -287,11 +287,11 @@ def test_an_endless_loop_is_stopped_and_the_state_survives():
 )
 def test_what_cannot_be_interrupted_is_killed(code, status):
     before = _processes()
-    process = the_judge().fork(QUICK)
+    process = the_judge().fork(QUICK.with_(submission_seconds=6))
     ended, seen = None, None
     try:
         seen, _ = process.run(code, 1)
-        for number in range(2, 40):  # what goes on after its cell ends with the time for all
+        for number in range(2, 60):  # what goes on after its cell ends with the time for all
             process.run("import time; time.sleep(1)" if status == "ok" else "1", number)
     except Gone as gone:
         ended = gone.outcome
