@@ -25,19 +25,18 @@ from typing import Any
 
 import nbformat
 
+from autograder.basis import chapter_basis
 from autograder.course import ROOT, Chapter
 from autograder.gradebook import ClassGradebook, GradebookError, Scores
 from autograder.intake import MAX_COMPANION, Intake, Submission, take_in
 from autograder.judge.limits import Limits
-from autograder.judge.record import Record, content_key, write_atomically
+from autograder.judge.record import Record, write_atomically
 from autograder.layout import Busy, ClassFolder
 from autograder.pool import Failure, Pool
 from autograder.reference import Reference
-from autograder.runners import Runner, checks_text, environment, make_runner
+from autograder.runners import Runner, make_runner
 from autograder.submission import check_file
 from autograder.unpack import COMPANIONS
-
-_OWN_CODE = ("reading", "reference", "submission", "steps", "feedback", "clean", "pages")
 
 
 class GradingError(RuntimeError):
@@ -177,7 +176,7 @@ class _Grading:
         for path in (chapter.solution_notebook, chapter.student_notebook):
             if not path.exists():
                 raise GradingError(f"{chapter.folder} is not built: run `autograder build {chapter.folder}`.")
-        basis = _basis(chapter, self.book.runner)
+        basis = chapter_basis(chapter, self.book.runner, self.book.fewer_walls, self.book.config_file)
         mine = [item for item in self.intake.submissions if item.chapter == chapter]
         known = {item: None if self.again else self._unchanged(item, basis) for item in mine}
         to_run = [item for item in mine if item.path is not None and known[item] is None]
@@ -328,7 +327,7 @@ def check_and_run(runner: Runner, task: _Task) -> _Done:
     key = runner.key(checked.notebook, source)
     path = task.records / f"{key}.json"
     record = None if task.again else Record.load(path)
-    ran = record is None or not record.gradable
+    ran = not runner.accepts(record)
     if ran:
         record = runner.run(checked.notebook, source)
         if not record.gradable:
@@ -364,23 +363,6 @@ def _is_time(text: str) -> bool:
 
 
 # ----------------------------------------------------------------------------------------------------- helpers
-
-
-def _basis(chapter: Chapter, runner: str) -> str:
-    """What a grade depends on beside the submission: the chapter, its tests, the runner, the environment, our code."""
-    source = nbformat.read(chapter.solution_notebook, as_version=4)
-    cells = [f"{c['id']} {c.metadata.get('nbgrader')} {c.source}" for c in source.cells]
-    released = chapter.student_notebook.read_bytes()
-    return content_key(runner, environment(), _own_code(), checks_text(source), released, *cells)
-
-
-@functools.cache
-def _own_code() -> str:
-    """Our code as it was when this process began to use it."""
-    here = Path(__file__).resolve().parent
-    files = [here / f"{name}.py" for name in _OWN_CODE]
-    files += [*sorted((here / "judge").glob("*.py")), *sorted((here / "templates").iterdir())]
-    return content_key(*(path.read_bytes() for path in files))
 
 
 def _notes(item: Submission, done: _Done) -> tuple[str, ...]:

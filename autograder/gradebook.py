@@ -54,7 +54,7 @@ class ClassGradebook:
         fewer_walls: bool | None = None,
     ):
         """`runner` and `fewer_walls` override what is configured. Nothing is opened or imported yet."""
-        self.folder, self.course_root = folder, course_root
+        self.folder, self.config_file = folder, config_file
         self.config = _config(folder, config_file, course_root)
         if runner:
             self.config.RunSubmission.runner = runner
