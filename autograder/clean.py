@@ -115,14 +115,18 @@ def clean_html(html: str) -> str:
     HTML that is too large or too deeply nested to be cleaned in reasonable time, or that changes when it is cleaned
     once more, is shown as the text that it is.
     """
-    if len(html) <= MAX_HTML and html.count("<") <= MAX_ELEMENTS:
+    if not _too_large(html):
         try:
             cleaned = _cleaned_short(html) if len(html) <= _SHORT_HTML else _cleaned(html)
-            if cleaned is not None:
+            if cleaned is not None and not _too_large(cleaned):
                 return cleaned
         except (RecursionError, ValueError, AssertionError):  # parsers give up on nonsense in several ways
             pass
     return _sanitised(f"<pre>{escape(_cut(html, MAX_TEXT // 2), quote=False)}</pre>")
+
+
+def _too_large(html: str) -> bool:
+    return len(html) > MAX_HTML or html.count("<") > MAX_ELEMENTS
 
 
 def _cleaned(html: str) -> str | None:

@@ -178,6 +178,22 @@ def test_colours_without_a_class_of_ours_are_left_out():
     assert BeautifulSoup(html, "html.parser").get_text() == 'a b c <span style="x">'
 
 
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<p>" * 3_999,
+        "<div>" * 4_100,
+        "<table><tr><td>" * 600,
+        "&lt;\"'>" * 60_000,
+        "<pre>\n\nx",
+        "<b>" * 900 + "<p>" * 900,
+    ],
+)
+def test_what_is_too_large_or_closed_for_its_author_stays_as_it_is_too(html):
+    cleaned = clean_html(html)
+    assert problems(cleaned) == [] and clean_html(cleaned) == cleaned
+
+
 def test_the_path_hider_takes_time_in_proportion():
     assert plain_text("-" * 60_000 + "ipykernel_" + "-" * 60_000).count("-") == 120_000
 
