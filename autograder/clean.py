@@ -2,8 +2,10 @@
 
 Two rules: nothing active survives (script, event handler, form, frame, style, link to anything but http(s) and
 mailto, picture from elsewhere), and no path of the grading machine is shown. The HTML itself is cleaned by bleach,
-which parses as browsers do and lets only an allowlist through; what is done before it only keeps the contents of
-dropped elements from showing up as text.
+which parses as browsers do and lets only an allowlist through. Nothing edits HTML as text: what is done before bleach
+keeps the contents of dropped elements from showing up as text, and paths are hidden in the text nodes of bleach's own
+document, which it writes out as the last thing that happens. Markup that would read differently once it is written
+out is shown as the text that it is.
 """
 
 from __future__ import annotations
@@ -13,11 +15,12 @@ import binascii
 import functools
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Any
 
-import bleach
+from bleach.html5lib_shim import Filter
+from bleach.sanitizer import Cleaner
 from bs4 import BeautifulSoup
 from nbconvert.filters import ansi2html
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
@@ -56,12 +59,13 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f\u202a-\u202e\u2
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b.?")
 _COLOUR = re.compile(r"\x1b(?!\[[0-9;]*m)(?:\[[0-?]*[ -/]*[@-~])?")
 
-_PATH = re.compile(r"(?<![\w.:/<~])(?:~|file:/{1,2})?/(?:[\w.+@~-]+/)+([\w.+@-]*)")
+_PATH = re.compile(r"(?<![\w.:/<~…])(?:~|file:/{1,2})?/(?:[\w.+@~-]+/)+([\w.+@-]*)")
 _WINDOWS_PATH = re.compile(r"\b[A-Za-z]:\\(?:[^\\\s:*?\"<>|]+\\)+([^\\\s:*?\"<>|]*)")
 _PACKAGE = re.compile(r"(?:.*(?:site|dist)-packages|.*?/python3\.\d+)/(.+)")
 _LINK = re.compile(r"(?:https?://|mailto:|#)[^\s]*", re.IGNORECASE)
-_IMAGE_WITHOUT_SOURCE = re.compile(r"<img(?![^>]*\ssrc=)[^>]*>")
-_KERNEL_FILE = re.compile(r"(?<![\w.])\S*ipykernel_\d+[/\\]\d+\.py")
+_WORD = re.compile(r"[^\s<>\"']+")
+_KERNEL_FILE = re.compile(r"ipykernel_\d+[/\\]\d+\.py")
+_SPAN_STYLE = re.compile(r'(<span(?: class="[^"<>]*")?) style="[^"<>]*">')
 
 
 def hide_paths(text: str) -> str:
@@ -71,8 +75,19 @@ def hide_paths(text: str) -> str:
         package = _PACKAGE.match(match[0])
         return "…/" + (package[1] if package else match[1])
 
-    text = _KERNEL_FILE.sub("cell", text)
-    return _WINDOWS_PATH.sub(lambda m: "…\\" + m[1], _PATH.sub(short, text))
+    for _ in range(8):  # what is left of two paths may look like a third
+        before = text
+        if "ipykernel_" in text:
+            text = _WORD.sub(_without_kernel_file, text)
+        text = _WINDOWS_PATH.sub(lambda m: "…\\" + m[1], _PATH.sub(short, text))
+        if text == before:
+            break
+    return text
+
+
+def _without_kernel_file(word: re.Match) -> str:
+    ends = [found.end() for found in _KERNEL_FILE.finditer(word[0])]
+    return f"cell{word[0][ends[-1] :]}" if ends else word[0]
 
 
 def plain_text(text: str) -> str:
@@ -90,42 +105,82 @@ def _terminal(text: str) -> str:
 
 
 def text_to_html(text: str) -> str:
-    """Text with ANSI colours as safe HTML (escaped, colours as spans of class `ansi-...`)."""
-    return ansi2html(_terminal(text))
+    """Text with ANSI colours as safe HTML (escaped, colours as spans of class `ansi-...`, no other styles)."""
+    return _SPAN_STYLE.sub(r"\1>", ansi2html(_terminal(text)))
 
 
 def clean_html(html: str) -> str:
-    """HTML of a student with only an allowlist of elements and attributes left.
+    """HTML of a student with only an allowlist of elements and attributes left, and without paths.
 
-    HTML that is too large or too deeply nested to be cleaned in reasonable time is shown as the text that it is.
+    HTML that is too large or too deeply nested to be cleaned in reasonable time, or that changes when it is cleaned
+    once more, is shown as the text that it is.
     """
-    if len(html) <= MAX_HTML and html.count("<") <= MAX_ELEMENTS:
+    if not _too_large(html):
         try:
-            return _cleaned_short(html) if len(html) <= _SHORT_HTML else _cleaned(html)
+            cleaned = _cleaned_short(html) if len(html) <= _SHORT_HTML else _cleaned(html)
+            if cleaned is not None and not _too_large(cleaned):
+                return cleaned
         except (RecursionError, ValueError, AssertionError):  # parsers give up on nonsense in several ways
             pass
-    return f"<pre>{escape(_cut(html))}</pre>"
+    return _sanitised(f"<pre>{escape(_cut(html, MAX_TEXT // 2), quote=False)}</pre>")
 
 
-def _cleaned(html: str) -> str:
+def _too_large(html: str) -> bool:
+    return len(html) > MAX_HTML or html.count("<") > MAX_ELEMENTS
+
+
+def _cleaned(html: str) -> str | None:
+    """The cleaned HTML, or None if cleaning it does not come to an end."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # bs4 remarks on text that looks like a file name or an address
         soup = BeautifulSoup(html, "html.parser")
     for element in soup.find_all(_DROPPED_WITH_CONTENT.split()):
         element.decompose()
-    cleaned = bleach.clean(
-        str(soup),
+    found = _sanitised(str(soup))
+    for _ in range(3):
+        found, before = _sanitised(found), found
+        if found == before:
+            return found
+    return None
+
+
+# The messages of checks are the same for many students.
+_cleaned_short = functools.lru_cache(maxsize=512)(_cleaned)
+
+
+class _Finish(Filter):
+    """On the elements and texts that bleach lets through, before it writes them: no path in a text, no picture
+    without its data, no link that tells where it was clicked."""
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        before: dict[str, Any] = {}
+        for token in super().__iter__():
+            kind, name, data = token["type"], token.get("name"), token.get("data")
+            if name == "img" and (None, "src") not in data:
+                continue
+            if kind in ("Characters", "SpaceCharacters"):
+                token["data"] = hide_paths(data) if "/" in data or "\\" in data else data
+                if before.get("type") == "StartTag" and before.get("name") == "pre" and data.startswith("\n"):
+                    token["data"] = "\n" + token["data"]  # who reads it drops the first one
+            elif kind in ("StartTag", "EmptyTag"):
+                for told in data.keys() & {(None, "title"), (None, "alt")}:
+                    data[told] = hide_paths(data[told])
+                if name == "a":
+                    data[None, "rel"] = "noopener noreferrer nofollow"
+            yield token
+            before = token
+
+
+def _sanitised(html: str) -> str:
+    cleaner = Cleaner(
         tags=frozenset(_SAFE_ELEMENTS.split()),
         attributes={**_ATTRIBUTES, "a": _link_attribute, "img": _image_attribute},
         protocols=["http", "https", "mailto", "data"],
         strip=True,
         strip_comments=True,
+        filters=[_Finish],
     )
-    return _IMAGE_WITHOUT_SOURCE.sub("", cleaned).replace("<a ", '<a rel="noopener noreferrer nofollow" ')
-
-
-# The messages of checks are the same for many students.
-_cleaned_short = functools.lru_cache(maxsize=512)(_cleaned)
+    return cleaner.clean(html)
 
 
 def _link_attribute(tag: str, name: str, value: str) -> bool:
@@ -144,12 +199,12 @@ def markdown_to_html(source: str) -> str:
     Also nbconvert's `markdown2html` filter in the shipped configuration: nbgrader's own templates do not clean.
     """
     if len(source) > MAX_TEXT:
-        return f"<pre>{escape(_cut(source))}</pre>"
+        return clean_html(f"<pre>{escape(_cut(source, MAX_TEXT // 2), quote=False)}</pre>")
     try:
         rendered = MarkdownWithMath(renderer=_Renderer(escape=False, exclude_anchor_links=True)).render(source)
     except (RecursionError, ValueError, IndexError, KeyError):  # text that no parser was written for
-        return f"<pre>{escape(source)}</pre>"
-    return hide_paths_in_html(clean_html(rendered))
+        rendered = f"<pre>{escape(_cut(source, MAX_TEXT // 2), quote=False)}</pre>"
+    return clean_html(rendered)
 
 
 class _Renderer(IPythonRenderer):
@@ -158,11 +213,6 @@ class _Renderer(IPythonRenderer):
     def image(self, text: str, url: str, title: str | None = None) -> str:
         """A picture, or its description where it is no picture that may be shown."""
         return super().image(text, url, title) if _DATA_IMAGE.fullmatch(url) else escape(text or "picture")
-
-
-def hide_paths_in_html(html: str) -> str:
-    """As `hide_paths`, for the text between tags only (addresses in links and pictures stay)."""
-    return re.sub(r">[^<]+<", lambda m: hide_paths(m[0]) if "/" in m[0] or "\\" in m[0] else m[0], f">{html}<")[1:-1]
 
 
 class Budget:
@@ -221,7 +271,7 @@ def _clean_output(output: dict[str, Any], budget: Budget) -> NotebookNode | None
     found = NotebookNode(output_type=kind, data=data, metadata=_image_metadata(output.get("metadata")))
     if kind == "execute_result":
         count = output.get("execution_count")
-        found["execution_count"] = count if isinstance(count, int) and not isinstance(count, bool) else None
+        found["execution_count"] = count if type(count) is int and 0 <= count < 10**6 else None
     return found
 
 
@@ -239,7 +289,9 @@ def _clean_data(data: dict[str, Any], budget: Budget) -> NotebookNode:
     html = _text(data.get("text/html"))
     budget.elements -= html.count("<")
     if html and len(html) <= MAX_IMAGE * 2 and budget.elements >= 0:
-        clean["text/html"] = hide_paths_in_html(clean_html(html))
+        html = clean_html(html)
+        if html.strip():
+            clean["text/html"] = html
     text = _cut(_terminal(_text(data.get("text/plain"))))
     if text:
         clean["text/plain"] = text
@@ -254,10 +306,10 @@ def _image_metadata(metadata: Any) -> NotebookNode:
     for mime in _MAGIC:
         own = metadata.get(mime)
         own = own if isinstance(own, dict) else {}
-        found = {k: own[k] for k in ("width", "height") if isinstance(own.get(k), int) and 0 < own[k] <= 4000}
-        alt = own.get("alt", metadata.get("alt"))
-        if isinstance(alt, str) and alt:
-            found["alt"] = _cut(plain_text(alt), 1_000)
+        found = {k: own[k] for k in ("width", "height") if type(own.get(k)) is int and 0 < own[k] <= 4000}
+        alt = _cut(plain_text(_text(own.get("alt", metadata.get("alt")))), 1_000)
+        if alt:
+            found["alt"] = alt
         if found:
             kept[mime] = NotebookNode(found)
     return kept

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,19 +24,18 @@ from typing import Any
 
 import nbformat
 
+from autograder.basis import chapter_basis
 from autograder.course import ROOT, Chapter
 from autograder.gradebook import ClassGradebook, GradebookError, Scores
 from autograder.intake import MAX_COMPANION, Intake, Submission, take_in
 from autograder.judge.limits import Limits
 from autograder.judge.record import Record, content_key, write_atomically
 from autograder.layout import Busy, ClassFolder
-from autograder.pool import Failure, Pool
+from autograder.pool import Failure, Pool, failure
 from autograder.reference import Reference
-from autograder.runners import Runner, checks_text, environment, make_runner
+from autograder.runners import Runner, make_runner
 from autograder.submission import check_file
 from autograder.unpack import COMPANIONS
-
-_OWN_CODE = ("reading", "reference", "submission", "steps", "feedback", "clean", "pages")
 
 
 class GradingError(RuntimeError):
@@ -104,9 +102,10 @@ class _Task:
 
 @dataclass(frozen=True)
 class _Done:
-    """A worker's answer: a `problem` with the file, an `error` while running, or the key of the record."""
+    """A worker's answer: a `problem` with the file, an `error` while running, or the record's key and points."""
 
     key: str = ""
+    points: dict[str, float] = field(default_factory=dict)
     problem: str = ""
     error: str = ""
     notes: tuple[str, ...] = ()
@@ -177,9 +176,9 @@ class _Grading:
         for path in (chapter.solution_notebook, chapter.student_notebook):
             if not path.exists():
                 raise GradingError(f"{chapter.folder} is not built: run `autograder build {chapter.folder}`.")
-        basis = _basis(chapter, self.book.runner)
+        basis = chapter_basis(chapter, self.book.runner, self.book.fewer_walls, self.book.config_file)
         mine = [item for item in self.intake.submissions if item.chapter == chapter]
-        known = {item: None if self.again else self._unchanged(item, basis) for item in mine}
+        known = self._known(chapter, mine, basis)
         to_run = [item for item in mine if item.path is not None and known[item] is None]
         with self._workers(len(to_run)) as run:  # they start while the gradebook is told of the chapter
             released = self._prepared(chapter, basis)
@@ -208,14 +207,17 @@ class _Grading:
         """The released notebook that the gradebook knows, after telling the gradebook of a changed chapter."""
         state = self.folder.state / chapter.folder / "_chapter.json"
         released = self.folder.grading / "release" / chapter.folder / f"{chapter.topic}.ipynb"
-        if _read_state(state).get("basis") != basis or not released.exists():
+        before = _read_state(state)
+        known = before.get("basis") == basis and released.exists()
+        if not known or before.get("cells") != self.book.chapter_cells(chapter):  # a database can get lost
             try:
                 released = self.book.prepare(chapter)
+                cells = self.book.chapter_cells(chapter)
             except GradebookError as error:
                 advice = "Once submissions were graded, grade a changed chapter into a new class folder (--folder)."
                 advice = f" {advice}" if "add or remove cells" in str(error) else ""
                 raise GradingError(f"The gradebook refused {chapter.folder}: {error}.{advice}") from None
-            _write_state(state, {"basis": basis})
+            _write_state(state, {"basis": basis, "cells": cells})
         return released
 
     def _settled(self, item: Submission, done: _Done | Failure, basis: str) -> Outcome:
@@ -224,6 +226,7 @@ class _Grading:
             if done.setup:
                 raise GradingError(done.reason)
             done = _Done(error=f"The grading did not work: {done.reason}")
+        self._state(item).unlink(missing_ok=True)  # from here on the page may be another one
         if done.problem or done.error:
             outcome = self._failed(item, done)
         else:
@@ -231,7 +234,7 @@ class _Grading:
             if outcome.notices != done.notices or not outcome.graded:
                 return outcome  # something is left to do: no state, so that the next run does it
         if not done.error:  # what failed for a reason of ours or of the machine is tried again next time
-            state = {"file": _digest(item.path), "basis": basis, "intake": list(item.notes), **asdict(done)}
+            state = {"file": _digest(item), "basis": basis, "intake": list(item.notes), **asdict(done)}
             _write_state(self._state(item), state)
         return outcome
 
@@ -288,14 +291,23 @@ class _Grading:
     def _state(self, item: Submission) -> Path:
         return self.folder.state / item.chapter.folder / f"{item.student}.json"
 
-    def _unchanged(self, item: Submission, basis: str) -> Outcome | None:
-        """The outcome of an earlier run, if everything that it depended on is as it was."""
-        if item.path is None:
+    def _known(self, chapter: Chapter, items: list[Submission], basis: str) -> dict[Submission, Outcome | None]:
+        """For each submission the outcome of an earlier run, if everything that it depended on is as it was."""
+        states = {item: {} if self.again else _read_state(self._state(item)) for item in items}
+        if not any(states.values()):
+            return dict.fromkeys(items)
+        scores = self.book.automatic_scores(chapter)  # a database can get lost, or be an older one
+        return {item: self._unchanged(item, states[item], scores.get(item.student), basis) for item in items}
+
+    def _unchanged(
+        self, item: Submission, state: dict[str, Any], scores: dict[str, float] | None, basis: str
+    ) -> Outcome | None:
+        if item.path is None or state.get("basis") != basis or state.get("intake") != list(item.notes):
             return None
-        state = _read_state(self._state(item))
-        if state.get("basis") != basis or state.get("intake") != list(item.notes):
+        if state.get("file") != _digest(item):
             return None
-        if state.get("file") != _digest(item.path):
+        points = state.get("points", {})
+        if not state.get("problem") and (scores is None or any(scores.get(c) != points[c] for c in points)):
             return None
         name = f"{item.chapter.topic}"
         page = self.folder.feedback / item.student / item.chapter.folder / f"{name}.html"
@@ -303,7 +315,7 @@ class _Grading:
         if not page.exists() or not (state.get("problem") or graded.exists()):
             return None
         told = {name: tuple(state.get(name, ())) for name in ("notes", "notices")}
-        done = _Done(state.get("key", ""), state.get("problem", ""), **told)
+        done = _Done(state.get("key", ""), problem=state.get("problem", ""), **told)
         notes = _notes(item, done)
         return Outcome(item, not done.problem, done.problem, notes, done.notices, fresh=False, key=done.key)
 
@@ -311,10 +323,20 @@ class _Grading:
 # -------------------------------------------------------------------------------------------------- in workers
 
 
-def _run_here(make: Callable[[], Runner], tasks: list[_Task]) -> Iterator[tuple[_Task, _Done]]:
-    with make() as runner:
+def _run_here(make: Callable[[], Runner], tasks: list[_Task]) -> Iterator[tuple[_Task, _Done | Failure]]:
+    """As the pool does it, one after the other in this process."""
+    with contextlib.ExitStack() as stack:
+        try:
+            runner = stack.enter_context(make())
+        except Exception as error:
+            yield tasks[0], Failure(str(error), setup=True)
+            return
         for task in tasks:
-            yield task, check_and_run(runner, task)
+            try:
+                done: _Done | Failure = check_and_run(runner, task)
+            except Exception as error:  # the task fails, the others go on
+                done = failure(error)
+            yield task, done
 
 
 def check_and_run(runner: Runner, task: _Task) -> _Done:
@@ -328,13 +350,14 @@ def check_and_run(runner: Runner, task: _Task) -> _Done:
     key = runner.key(checked.notebook, source)
     path = task.records / f"{key}.json"
     record = None if task.again else Record.load(path)
-    ran = record is None or not record.gradable
+    ran = not runner.accepts(record)
     if ran:
         record = runner.run(checked.notebook, source)
         if not record.gradable:
             return _Done(error=record.error, notes=checked.notes, ran=True)
         record.save(path)
-    return _Done(key, notes=checked.notes, notices=tuple(record.notices), ran=ran)
+    points = {test.grade_id: test.points for test in record.tests}
+    return _Done(key, points, notes=checked.notes, notices=tuple(record.notices), ran=ran)
 
 
 @functools.lru_cache(maxsize=4)
@@ -344,13 +367,20 @@ def _reference(path: Path, name: str) -> Reference:
 
 def _copy_companions(file: Path, folder: Path) -> None:
     """Copy what nbgrader's exchange wrote beside a submission, except a time that would make nbgrader fail."""
+    there = dict(_companions(file))
+    for name in COMPANIONS:
+        text = there.get(name, b"").decode("utf-8", "replace").strip()
+        if name in there and (name != "timestamp.txt" or _is_time(text)):
+            write_atomically(folder / name, text)
+        else:
+            (folder / name).unlink(missing_ok=True)
+
+
+def _companions(file: Path) -> Iterator[tuple[str, bytes]]:
     for name in COMPANIONS:
         path = file.with_name(name)
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_COMPANION:
-            continue
-        text = path.read_bytes().decode("utf-8", "replace").strip()
-        if name != "timestamp.txt" or _is_time(text):
-            write_atomically(folder / name, text)
+        if not path.is_symlink() and path.is_file() and path.stat().st_size <= MAX_COMPANION:
+            yield name, path.read_bytes()
 
 
 def _is_time(text: str) -> bool:
@@ -366,30 +396,17 @@ def _is_time(text: str) -> bool:
 # ----------------------------------------------------------------------------------------------------- helpers
 
 
-def _basis(chapter: Chapter, runner: str) -> str:
-    """What a grade depends on beside the submission: the chapter, its tests, the runner, the environment, our code."""
-    source = nbformat.read(chapter.solution_notebook, as_version=4)
-    cells = [f"{c['id']} {c.metadata.get('nbgrader')} {c.source}" for c in source.cells]
-    released = chapter.student_notebook.read_bytes()
-    return content_key(runner, environment(), _own_code(), checks_text(source), released, *cells)
-
-
-@functools.cache
-def _own_code() -> str:
-    """Our code as it was when this process began to use it."""
-    here = Path(__file__).resolve().parent
-    files = [here / f"{name}.py" for name in _OWN_CODE]
-    files += [*sorted((here / "judge").glob("*.py")), *sorted((here / "templates").iterdir())]
-    return content_key(*(path.read_bytes() for path in files))
-
-
 def _notes(item: Submission, done: _Done) -> tuple[str, ...]:
     """What the student is told about the file: how it was chosen, then what was repaired in it."""
     return (*item.notes, *done.notes)
 
 
-def _digest(path: Path | None) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
+def _digest(item: Submission) -> str:
+    """Of the submitted file and of what lies beside it (when it was handed in)."""
+    if item.path is None:
+        return ""
+    companions = [part for name, content in _companions(item.path) for part in (name, content)]
+    return content_key(item.path.read_bytes(), *companions)
 
 
 def _read_state(path: Path) -> dict[str, Any]:
@@ -401,4 +418,4 @@ def _read_state(path: Path) -> dict[str, Any]:
 
 
 def _write_state(path: Path, state: dict[str, Any]) -> None:
-    write_atomically(path, json.dumps(state, ensure_ascii=False))
+    write_atomically(path, json.dumps(state))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from typing import Any
 
 from traitlets.config import Config, PyFileConfigLoader
 
-from autograder.course import ROOT, Chapter
+from autograder.course import Chapter
+from autograder.judge.record import content_key
 from autograder.layout import ClassFolder
 
 RELEASE = Path("grading", "release")
@@ -54,7 +56,7 @@ class ClassGradebook:
         fewer_walls: bool | None = None,
     ):
         """`runner` and `fewer_walls` override what is configured. Nothing is opened or imported yet."""
-        self.folder, self.course_root = folder, course_root
+        self.folder, self.config_file = folder, config_file
         self.config = _config(folder, config_file, course_root)
         if runner:
             self.config.RunSubmission.runner = runner
@@ -107,6 +109,59 @@ class ClassGradebook:
         self._run("generate_feedback", chapter.folder, student, force=True)
         return self.folder.feedback / student / chapter.folder / f"{chapter.topic}.html"
 
+    # ------------------------------------------------------------------------------------------ what is there
+
+    def chapter_cells(self, chapter: Chapter) -> str:
+        """The chapter's cells as the gradebook knows them, as a hash; empty if it does not know the chapter."""
+        from nbgrader import api
+
+        with self._open() as book:
+            grades, sources = (
+                book.db.query(*columns)
+                .select_from(kind)
+                .join(api.Notebook, api.Notebook.id == kind.notebook_id)
+                .join(api.Assignment, api.Assignment.id == api.Notebook.assignment_id)
+                .filter(api.Assignment.name == chapter.folder)
+                .all()
+                for kind, columns in (
+                    (api.GradeCell, (api.GradeCell.name, api.GradeCell.max_score)),
+                    (api.SourceCell, (api.SourceCell.name, api.SourceCell.checksum)),
+                )
+            )
+        return (
+            content_key(*(f"{name} {what}" for name, what in sorted((*grades, *sources), key=str))) if sources else ""
+        )
+
+    def automatic_scores(self, chapter: Chapter) -> dict[str, dict[str, float]]:
+        """The points that were written for each student's test cells, whatever a person has changed since."""
+        from nbgrader import api
+
+        found: dict[str, dict[str, float]] = {}
+        with self._open() as book:
+            for student, cell, score in self._grades(
+                book, chapter, api.Student.id, api.BaseCell.name, api.Grade.auto_score
+            ):
+                mine = found.setdefault(student, {})
+                if score is not None:
+                    mine[cell] = float(score)
+        return found
+
+    @staticmethod
+    def _grades(book: Any, chapter: Chapter, *columns: Any) -> Any:
+        """These columns of all grades of a chapter, each with its cell, notebook and student."""
+        from nbgrader import api
+
+        return (
+            book.db.query(*columns)
+            .select_from(api.Grade)
+            .join(api.BaseCell, api.BaseCell.id == api.Grade.cell_id)
+            .join(api.SubmittedNotebook, api.SubmittedNotebook.id == api.Grade.notebook_id)
+            .join(api.SubmittedAssignment, api.SubmittedAssignment.id == api.SubmittedNotebook.assignment_id)
+            .join(api.Assignment, api.Assignment.id == api.SubmittedAssignment.assignment_id)
+            .join(api.Student, api.Student.id == api.SubmittedAssignment.student_id)
+            .filter(api.Assignment.name == chapter.folder)
+        )
+
     # ----------------------------------------------------------------------------------------------- scores
 
     def scores(self, chapter: Chapter) -> dict[str, Scores]:
@@ -115,22 +170,15 @@ class ClassGradebook:
 
         found: dict[str, Scores] = {}
         with self._open() as book:
-            rows = (
-                book.db.query(
-                    api.Student.id,
-                    api.BaseCell.name,
-                    api.Grade.score,
-                    api.Grade.max_score,
-                    api.Grade.needs_manual_grade,
-                    api.SubmittedNotebook.late_submission_penalty,
-                )
-                .select_from(api.Grade)
-                .join(api.BaseCell, api.BaseCell.id == api.Grade.cell_id)
-                .join(api.SubmittedNotebook, api.SubmittedNotebook.id == api.Grade.notebook_id)
-                .join(api.SubmittedAssignment, api.SubmittedAssignment.id == api.SubmittedNotebook.assignment_id)
-                .join(api.Assignment, api.Assignment.id == api.SubmittedAssignment.assignment_id)
-                .join(api.Student, api.Student.id == api.SubmittedAssignment.student_id)
-                .filter(api.Assignment.name == chapter.folder)
+            rows = self._grades(
+                book,
+                chapter,
+                api.Student.id,
+                api.BaseCell.name,
+                api.Grade.score,
+                api.Grade.max_score,
+                api.Grade.needs_manual_grade,
+                api.SubmittedNotebook.late_submission_penalty,
             )
             for student, cell, score, most, manual, penalty in rows:
                 item = found.setdefault(student, Scores(student, {}, {}, 0.0))
@@ -253,10 +301,11 @@ def _muted() -> Iterator[None]:
 @contextlib.contextmanager
 def _engines_kept() -> Iterator[None]:
     """Keep the database engine: nbgrader makes one for each of its dozen questions about a submission, and each
-    compiles all its statements anew."""
+    compiles all its statements anew. A file that was put in the place of another one gets its own."""
     from nbgrader import api
 
-    made, api.create_engine = api.create_engine, _engine
+    made = api.create_engine
+    api.create_engine = lambda url, **options: _engine(url, _file_number(url), **options)
     try:
         yield
     finally:
@@ -264,12 +313,21 @@ def _engines_kept() -> Iterator[None]:
 
 
 @functools.lru_cache(maxsize=4)
-def _engine(url: str, **options: Any) -> Any:
+def _engine(url: str, number: tuple[int, int] | None, **options: Any) -> Any:
     from sqlalchemy import create_engine
 
     return create_engine(url, **options)
 
 
-def default_folder() -> ClassFolder:
-    """Where a class is graded unless told otherwise: the repository, so that nbgrader's commands see it."""
-    return ClassFolder(ROOT)
+def _file_number(url: str) -> tuple[int, int] | None:
+    """What tells the database's file from another one of the same name; None if there is none yet."""
+    from sqlalchemy import make_url
+
+    place = make_url(url)
+    if not place.drivername.startswith("sqlite") or not place.database:
+        return None
+    try:
+        found = os.stat(place.database)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -36,6 +36,12 @@ class Failure:
     setup: bool = False
 
 
+def failure(error: Exception) -> Failure:
+    """The failure of a task that raised: what, and where in our code."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return Failure(f"{type(error).__name__}: {error} ({os.path.basename(where.filename)}:{where.lineno})")
+
+
 class Pool(Generic[Task]):
     """Runs `work(context, task)` in `jobs` processes; `make()` gives each its context (a context manager).
 
@@ -169,9 +175,7 @@ def _serve(channel: connection.Connection, make: Callable, work: Callable) -> No
             except KeyboardInterrupt:
                 return
             except Exception as error:  # the task fails, the worker goes on
-                where = traceback.extract_tb(error.__traceback__)[-1]
-                place = f"{os.path.basename(where.filename)}:{where.lineno}"
-                answer = Failure(f"{type(error).__name__}: {error} ({place})")
+                answer = failure(error)
             try:
                 channel.send(answer)
             except OSError:

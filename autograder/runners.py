@@ -10,30 +10,24 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import functools
-import importlib.util
 import os
-import platform
+import re
 import subprocess
 import tempfile
 import time
-from importlib import metadata
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from nbformat import NotebookNode
 
+from autograder.basis import record_key, tests_key
 from autograder.clean import Budget, clean_outputs, plain_text
-from autograder.course import CHAPTERS
 from autograder.judge.limits import Limits
-from autograder.judge.plan import checked_topics
-from autograder.judge.record import CellRun, Record, TestResult, content_key
+from autograder.judge.record import CellRun, Record, TestResult, partial_points
 from autograder.threads import ONE_THREAD
 
 NAMES = ("judge", "plain")
 SKIP_TAG = "skip-execution"
-_VERSIONS = ("torch", "numpy", "ipykernel", "nbclient")
 HEADLINES = {  # the end of the first line of coursekit's messages: the outcome that it names
     "not attempted yet": "open",
     "a name is missing": "missing",
@@ -42,6 +36,9 @@ HEADLINES = {  # the end of the first line of coursekit's messages: the outcome 
 }
 _BY_TYPE = {"NotImplementedError": "open", "NameError": "missing", "AssertionError": "wrong", "CheckFailed": "wrong"}
 _MOST_MESSAGE = 4_000
+_NUMBER = re.compile(r"(?:np\.\w+\('?)?([-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|inf|nan))(?:'?\))?")
+
+checks_text = tests_key  # under this name the judge asks for it
 
 
 class Runner(Protocol):
@@ -51,6 +48,9 @@ class Runner(Protocol):
 
     def key(self, notebook: NotebookNode, source: NotebookNode) -> str:
         """What the record depends on, as a hash; computed without running anything."""
+
+    def accepts(self, record: Record | None) -> bool:
+        """Whether this is a record that this runner need not make again."""
 
     def run(self, notebook: NotebookNode, source: NotebookNode) -> Record:
         """The record of a checked notebook. Never raises for anything that is in the notebook."""
@@ -97,6 +97,10 @@ class JudgeRunner:
 
         return submission_key(notebook, source)
 
+    def accepts(self, record: Record | None) -> bool:
+        """As `Runner.accepts`; a record that was made without all walls is none where all have to stand."""
+        return record is not None and record.gradable and (self.fewer_walls or not record.walls_missing)
+
     def run(self, notebook: NotebookNode, source: NotebookNode) -> Record:
         """As `Runner.run`."""
         from autograder.judge.runner import run_submission
@@ -122,8 +126,11 @@ class PlainRunner:
         """As `Runner.key`."""
         code = [c for c in notebook.cells if c.cell_type == "code"]
         cells = [f"{c.metadata.get('nbgrader', {}).get('grade_id')}\n{_locked_id(c) or c.source}" for c in code]
-        trusted = [f"{_locked_id(c)}\n{c.source}" for c in source.cells]
-        return content_key("plain", repr(self.limits), environment(), checks_text(source), *cells, "|", *trusted)
+        return record_key("plain", cells, source, self.limits)
+
+    def accepts(self, record: Record | None) -> bool:
+        """As `Runner.accepts`."""
+        return record is not None and record.gradable
 
     def run(self, notebook: NotebookNode, source: NotebookNode) -> Record:
         """As `Runner.run`."""
@@ -153,41 +160,6 @@ def record_of(running: NotebookNode, key: str, fault: str = "") -> Record:
     cells = [_cell_run(index, cell, budget) for index, cell in code]
     tests = [_result(cell) for cell in running.cells if _is_test(cell)] if not fault else []
     return Record(key=key, gradable=not fault, error=fault, tests=tests, cells=cells)
-
-
-# ------------------------------------------------------------------------------------------- what a key needs
-
-
-@functools.cache
-def environment() -> str:
-    """Everything of the machine and of the project that a result may depend on, as text."""
-    lines = [platform.python_version(), platform.machine()]
-    for name in _VERSIONS:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            lines.append(f"{name} {metadata.version(name)}")
-    lines += [f"{name}={os.environ.get(name)}" for name in ("COURSE_PRESET", "COURSE_DEVICE")]
-    here = Path(__file__).resolve().parent
-    kit = importlib.util.find_spec("coursekit")
-    folders = [Path(p) for p in (kit.submodule_search_locations or ())] if kit else []
-    files = [here / "testing.py", here / "runners.py", here / "clean.py"]
-    files += [file for folder in folders for file in sorted(folder.glob("*.py"))]
-    lines += [content_key(file.name, file.read_bytes()) for file in files if file.exists()]
-    return "\n".join(lines)
-
-
-def checks_text(source: NotebookNode) -> str:
-    """The hidden-test modules that the source notebook's test cells import, and those they share, as text."""
-    return _checks_text(tuple(checked_topics(source)))
-
-
-@functools.cache  # read when first asked for, like the modules themselves
-def _checks_text(topics: tuple[str, ...]) -> str:
-    here = Path(__file__).resolve().parent / "checks"
-    chapters = {chapter.topic for chapter in CHAPTERS}
-    files = [file for file in sorted(here.glob("*.py")) if file.stem not in chapters]
-    for name in topics:
-        files += [here / f"{name}.py", *sorted((here / name).rglob("*.py"))]
-    return "\n".join(f"{file.relative_to(here)}\n{file.read_text('utf-8')}" for file in files if file.exists())
 
 
 # ------------------------------------------------------------------------------------------------- running
@@ -303,8 +275,8 @@ def _cell_run(index: int, cell: NotebookNode, budget: Budget) -> CellRun:
 def _result(cell: NotebookNode) -> TestResult:
     """Points of a test cell that ran: all of them, unless it failed or printed a number of its own.
 
-    Unlike nbgrader's rule, text on stderr (warnings, progress bars) costs nothing, and a cell that did not run,
-    or whose number makes no sense, earns nothing.
+    Unlike nbgrader's rule, text on stderr (warnings, progress bars) costs nothing, and a cell that did not run
+    earns nothing. What a number is worth, `partial_points` says.
     """
     meta = cell.metadata["nbgrader"]
     made = TestResult(meta["grade_id"], 0.0, float(meta["points"]), "passed")
@@ -316,18 +288,21 @@ def _result(cell: NotebookNode) -> TestResult:
             made.outcome, made.message = _outcome(output)
             return made
     numbers = [o for o in cell.outputs if o.output_type == "execute_result"]
-    made.points = made.max_points if not numbers else _partial(numbers[0], made.max_points)
+    value = _number(numbers[0].data.get("text/plain")) if numbers else None
+    made.points = partial_points(value, made.max_points)
     if made.points < made.max_points:
         made.outcome, made.message = "wrong", f"Partly right: {made.points:g} of {made.max_points:g} points."
     return made
 
 
-def _partial(output: NotebookNode, most: float) -> float:
-    try:
-        value = float(output.data.get("text/plain", ""))
-    except (TypeError, ValueError):
-        return 0.0
-    return value if 0 <= value <= most else 0.0
+def _number(text: object) -> int | float | None:
+    """The real number that a kernel shows as this text, one of numpy's too; None if it shows something else."""
+    found = _NUMBER.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        return None
+    with contextlib.suppress(ValueError):
+        return int(found[1])
+    return float(found[1])
 
 
 def _outcome(output: NotebookNode) -> tuple[str, str]:

@@ -105,7 +105,7 @@ class RunSubmission(Execute):
         runner = make_runner(self.runner, self.fewer_walls)
         path = folder / f"{runner.key(nb, source)}.json"
         record = None if self.run_again else Record.load(path)
-        if record is None or not record.gradable:
+        if not runner.accepts(record):
             with runner:
                 record = runner.run(nb, source)
             if record.gradable:

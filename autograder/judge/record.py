@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
+import numbers
 import os
-import tempfile
+import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,19 +145,35 @@ class Record:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a text file by a temporary one beside it, flushed to disk, and a rename."""
+    """Write a text file by a temporary one beside it, flushed to disk, and a rename.
+
+    Who may read it is what the umask says. What no file can hold (half a surrogate pair) becomes a question mark.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with part.open("x", encoding="utf-8", errors="replace") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path)
+        os.replace(part, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
+            part.unlink()
         raise
+
+
+def partial_points(value: object, most: float) -> float:
+    """The points of a test cell that ended with this value, of `most`.
+
+    A real number (numpy's too) is partial credit, as in nbgrader, as far as there are points for it; one that is
+    not finite earns nothing. Anything else, nothing at all and True included, is no number: all points.
+    """
+    if type(value) is bool or not issubclass(type(value), numbers.Real):
+        return most
+    if not isinstance(value, numbers.Rational) and not math.isfinite(value):
+        return 0.0
+    return float(min(max(value, 0), most))
 
 
 def content_key(*parts: str | bytes) -> str:

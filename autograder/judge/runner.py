@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import re
 import time
@@ -157,18 +156,9 @@ def submission_key(notebook: NotebookNode | Path, source: NotebookNode | Path, l
 
 
 def _key(steps: list[Step], source: NotebookNode, limits: Limits) -> str:
-    from autograder.runners import checks_text, environment
+    from autograder.basis import record_key
 
-    trusted = [f"{cell.cell_type}\n{cell.get('id')}\n{cell.source}" for cell in source.cells]
-    return content_key(
-        "judge", plan_key(steps), *trusted, "|", repr(limits), environment(), _own_code(), checks_text(source)
-    )
-
-
-@functools.cache
-def _own_code() -> str:
-    files = sorted(Path(__file__).resolve().parent.glob("*.py"))
-    return content_key(*(file.read_bytes() for file in files))
+    return record_key("judge", [plan_key(steps)], source, limits)
 
 
 def _read(notebook: NotebookNode | Path) -> NotebookNode:

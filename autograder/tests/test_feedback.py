@@ -503,6 +503,25 @@ def test_a_browser_runs_nothing_of_an_attacked_page(tmp_path):
         browser.close()
 
 
+@pytest.mark.browser
+def test_a_browser_takes_the_pages_own_styles_and_no_others(tmp_path):
+    """Even if the cleaner let one through."""
+    sync = pytest.importorskip("playwright.sync_api")
+    path = tmp_path / "styled.html"
+    cover = (
+        '<style>body { position: fixed; max-width: 1px }</style><p id="cover" style="position: fixed">100 points</p>'
+    )
+    path.write_text(shown(graded_cell("c", "ex1-f-test", 1, 1)).replace("</main>", f"{cover}</main>"), encoding="utf-8")
+    with sync.sync_playwright() as play:
+        browser = launch(play)
+        tab = browser.new_page()
+        tab.goto(path.as_uri())
+        style = "e => [getComputedStyle(e).position, getComputedStyle(e).maxWidth]"
+        assert tab.locator("body").evaluate(style) == ["static", "1024px"]
+        assert tab.locator("#cover").evaluate(style)[0] == "static"
+        browser.close()
+
+
 def launch(play):
     """Chromium, or a skip with the reason."""
     import shutil

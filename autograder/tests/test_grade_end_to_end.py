@@ -264,6 +264,130 @@ def test_manual_scores_survive_and_count(course, small):
     assert changed.total == 1.5 and changed.needs_manual
 
 
+def test_a_lost_gradebook_is_written_again_from_the_records(course, small):
+    (small / "class" / "gradebook.db").unlink()
+    result = again(course, small)
+    assert [(o.graded, o.fresh, o.ran) for o in result.outcomes] == [(True, True, False)] * 2
+    assert {s: score.total for s, score in result.chapters[0].scores.items()} == {"ada": 12, "bob": 0}
+    assert not any(o.fresh for o in again(course, small).outcomes)
+
+
+@pytest.mark.parametrize("options", [{}, {"again": True}])
+def test_an_older_gradebook_is_brought_up_to_date(course, small, tmp_path, options):
+    old = tmp_path / "old.db"
+    shutil.copy(small / "class" / "gradebook.db", old)
+    write(answered(course, q1='answer_one = "b"'), small / "inbox" / "tiny_bob.ipynb")
+    write(answered(course), small / "inbox" / "tiny_cat.ipynb")
+    again(course, small)
+    os.replace(old, small / "class" / "gradebook.db")
+    result = again(course, small, **options)
+    if not options:
+        assert {s: o.fresh for s, o in outcomes(result).items()} == {"ada": False, "bob": True, "cat": True}
+    assert {s: score.total for s, score in result.chapters[0].scores.items()} == {"ada": 12, "bob": 12, "cat": 12}
+
+
+def test_a_gradebook_of_an_earlier_version_of_the_chapter_is_told_of_the_new_one(course, small, tmp_path):
+    text = course.solution_notebook.read_text("utf-8")
+    old = tmp_path / "old.db"
+    shutil.copy(small / "class" / "gradebook.db", old)
+    try:
+        source = nbformat.read(course.solution_notebook, as_version=4)
+        tiny_class.cell(source, "q1-test").metadata.nbgrader.points = 3
+        course.solution_notebook.write_text(nbformat.writes(source), encoding="utf-8")
+        assert again(course, small).chapters[0].scores["ada"].total == 13
+        os.replace(old, small / "class" / "gradebook.db")
+        assert again(course, small).chapters[0].scores["ada"].total == 13
+    finally:
+        course.solution_notebook.write_text(text, encoding="utf-8")
+
+
+class FailingRunner(QuickRunner):
+    """A judge that cannot do its work."""
+
+    def run(self, notebook, source):
+        return Record(key=self.key(notebook, source), gradable=False, error="The judge failed: no memory")
+
+
+class RaisingRunner(QuickRunner):
+    """A judge with a mistake that one submission brings to light."""
+
+    def run(self, notebook, source):
+        if "x + x" in tiny_class.cell(notebook, "ex1-double").source:
+            raise UnicodeEncodeError("utf-8", "a", 0, 1, "surrogates not allowed")
+        return super().run(notebook, source)
+
+
+def test_a_page_that_says_why_there_is_no_grade_goes_when_there_is_one(course, small, monkeypatch):
+    page = small / "class" / "feedback" / "ada" / "91_tiny" / "tiny.html"
+    with monkeypatch.context() as patch:
+        patch.setattr("autograder.grade.make_runner", lambda *settings: FailingRunner())
+        assert not any(o.graded for o in again(course, small, again=True).outcomes)
+    assert "could not be graded" in page.read_text("utf-8")
+    result = again(course, small)
+    assert [(o.graded, o.fresh, o.ran) for o in result.outcomes] == [(True, True, False)] * 2
+    assert "could not be graded" not in page.read_text("utf-8")
+
+
+def test_a_mistake_of_ours_in_this_process_costs_only_its_submission(course, small, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("autograder.grade.make_runner", lambda *settings: RaisingRunner())
+        found = outcomes(again(course, small, again=True))
+    assert found["bob"].graded and not found["ada"].graded
+    assert "UnicodeEncodeError" in found["ada"].reason and "test_grade_end_to_end.py" in found["ada"].reason
+
+
+def test_a_runner_that_cannot_start_in_this_process_is_told_at_once(course, small, monkeypatch):
+    def cannot(*settings):
+        raise RuntimeError("there is no sandbox here")
+
+    monkeypatch.setattr("autograder.grade.make_runner", cannot)
+    with pytest.raises(GradingError, match="no sandbox"):
+        again(course, small, again=True)
+
+
+def test_another_time_of_handing_in_reaches_the_gradebook(course, tmp_path, monkeypatch):
+    quick(monkeypatch)
+    place = tmp_path / "inbox" / "ada" / "91_tiny"
+    write(answered(course), place / "tiny.ipynb")
+    found = []
+    for day in ("2026-01-01", "2026-01-01", "2026-03-01"):
+        (place / "timestamp.txt").write_text(f"{day} 10:00:00 UTC", encoding="utf-8")
+        fresh = again(course, tmp_path).outcomes[0].fresh
+        with sqlite3.connect(tmp_path / "class" / "gradebook.db") as database:
+            ((time_of,),) = database.execute("select timestamp from submitted_assignment").fetchall()
+        found.append((fresh, time_of[:10]))
+    assert found == [(True, "2026-01-01"), (False, "2026-01-01"), (True, "2026-03-01")]
+
+
+def test_a_time_that_was_taken_back_does_not_stay_beside_the_file(course, tmp_path, monkeypatch):
+    quick(monkeypatch)
+    place = tmp_path / "class" / "submitted" / "ada" / "91_tiny"
+    write(answered(course), place / "tiny.ipynb")
+    (place / "timestamp.txt").write_text("2026-01-01 10:00:00 UTC", encoding="utf-8")
+    for wanted in (True, False):
+        grade([course], None, ClassFolder(tmp_path / "class"), course_root=course.root, jobs=0, runner="plain")
+        assert (tmp_path / "class/grading/checked/ada/91_tiny/timestamp.txt").exists() == wanted
+        (place / "timestamp.txt").unlink(missing_ok=True)
+
+
+def test_changed_settings_are_used(course, small):
+    settings = course.root / "nbgrader_config.py"
+    text = settings.read_text("utf-8")
+    try:
+        settings.write_text(f"{text}\nc.FeedbackExporter.show_given = True\n", encoding="utf-8")
+        assert [(o.fresh, o.ran) for o in again(course, small).outcomes] == [(True, False)] * 2
+    finally:
+        settings.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no modes here")
+def test_all_pages_can_be_read_by_the_same_people(course, small):
+    (small / "inbox" / "tiny_dan.ipynb").write_text("{", encoding="utf-8")
+    again(course, small)
+    modes = {page.stat().st_mode for page in (small / "class" / "feedback").rglob("*.html")}
+    assert len(modes) == 1
+
+
 def test_a_broken_resubmission_keeps_the_earlier_grade_and_says_so(course, small):
     (small / "inbox" / "tiny_ada.ipynb").write_text("{", encoding="utf-8")
     result = again(course, small)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import stat
+
 import nbformat
+import numpy as np
 import pytest
 from coursekit.boxes import WORDS
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_output
 
 from autograder.judge.limits import Limits
+from autograder.judge.record import Record, partial_points, write_atomically
 from autograder.reference import Reference
-from autograder.runners import HEADLINES, PlainRunner, make_runner, record_of, with_tests
+from autograder.runners import HEADLINES, JudgeRunner, PlainRunner, make_runner, record_of, with_tests
 from autograder.submission import check_file
 from autograder.tests import tiny_class
 from autograder.tests.tiny_class import SECRET, answered, cell, write
@@ -61,11 +66,29 @@ def test_a_test_that_ran_without_an_error_has_its_points():
     assert graded(new_output("display_data", {"text/plain": "7"})).outcome == "passed"
 
 
-@pytest.mark.parametrize(
-    ("text", "points"), [("3", 3), ("0", 0), ("4.0", 4), ("5", 0), ("-1", 0), ("nan", 0), ("x", 0)]
-)
-def test_a_number_at_the_end_is_partial_credit_and_nonsense_is_none(text, points):
-    assert graded(number(text)).points == points
+VALUES = [
+    *((3, 3), (0, 0), (4.0, 4), (2.5e-3, 0.0025), (5, 4), (-1, 0), (10**400, 4), (-(10**400), 0)),
+    *((float("nan"), 0), (float("inf"), 0), (-float("inf"), 0)),
+    *((np.float64(1.0), 1), (np.float32(0.5), 0.5), (np.int64(3), 3), (np.longdouble(1.5), 1.5)),
+    *((np.float64("nan"), 0), (np.float32("-inf"), 0)),
+    *((True, 4), (False, 4), (np.False_, 4), (None, 4), ("1", 4), ("nan", 4), (1 + 0j, 4), ([1], 4), (np.ones(1), 4)),
+]
+
+
+@pytest.mark.parametrize(("value", "points"), VALUES)
+def test_a_number_at_the_end_is_partial_credit_and_anything_else_is_none(value, points):
+    assert partial_points(value, 4.0) == points
+    assert type(partial_points(value, 4.0)) is float
+    shown = [] if value is None else [number(repr(value))]
+    result = graded(*shown)
+    assert (result.points, result.outcome) == (points, "passed" if points == 4 else "wrong")
+
+
+def test_an_object_that_only_claims_to_be_a_number_is_none():
+    class Claims:
+        __class__ = float
+
+    assert partial_points(Claims(), 4.0) == 4.0
 
 
 def test_a_test_that_did_not_run_has_no_points():
@@ -142,6 +165,27 @@ def test_the_key_depends_on_code_and_tests_only(chapter, checked, source, tmp_pa
     cell(other, "ex1-double-test").source += "\nassert double(1) == 2"
     assert runner.key(notebook, other) != key
     assert PlainRunner(Limits(cell_seconds=1)).key(notebook, source) != key
+
+
+def test_a_record_made_without_all_walls_counts_only_where_that_is_accepted():
+    whole, holed = Record("k"), Record("k", walls_missing=["landlock"])
+    assert JudgeRunner().accepts(whole) and JudgeRunner(fewer_walls=True).accepts(holed)
+    assert not JudgeRunner().accepts(holed)
+    for runner in (JudgeRunner(fewer_walls=True), PlainRunner()):
+        assert not runner.accepts(None) and not runner.accepts(Record("k", gradable=False))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no umask here")
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_files_can_be_read_by_whom_the_umask_says(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        write_atomically(tmp_path / "page.html", "half a pair: \ud800")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "page.html").stat().st_mode) == mode
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+    assert (tmp_path / "page.html").read_text("utf-8") == "half a pair: ?"
 
 
 def test_an_unknown_runner_is_named():
