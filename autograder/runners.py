@@ -169,7 +169,7 @@ def environment() -> str:
     here = Path(__file__).resolve().parent
     kit = importlib.util.find_spec("coursekit")
     folders = [Path(p) for p in (kit.submodule_search_locations or ())] if kit else []
-    files = [here / "testing.py", here / "runners.py", here / "clean.py"]
+    files = [here / name for name in ("testing.py", "forbidden.py", "runners.py", "clean.py")]
     files += [file for folder in folders for file in sorted(folder.glob("*.py"))]
     lines += [content_key(file.name, file.read_bytes()) for file in files if file.exists()]
     return "\n".join(lines)
