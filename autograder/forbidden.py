@@ -80,7 +80,7 @@ def banned(names: tuple[str, ...]) -> Iterator[list[ForbiddenCall]]:
             stack.enter_context(_other_attribute(one.owner, one.attribute, refuse))
         if functions:
             refuse = {function: _refusal(name, called) for function, name in functions.items()}
-            below = {operation: _refusal(f"torch.ops.{operation}", called) for operation in operations}
+            below = {f"aten.{name}": _refusal(f"torch.ops.aten.{name}", called) for name in operations}
             stack.enter_context(_watching()(refuse, below))
         yield called
 
@@ -171,27 +171,28 @@ def _refusing_code(closed_over: int) -> CodeType:
 # --------------------------------------------------------------------------------------------- torch's C functions
 
 
-def _operations(found: list[_Found]) -> set[str]:
-    """The operations of torch ("aten.conv2d") that belong to the names."""
-    bases = [one.attribute for one in found if one.name.rpartition(".")[0] in _OF_OPERATIONS]
-    return {f"aten.{operation}" for base in bases for operation in (base, *SAME_WORK.get(base, ()))}
+def _operations(found: list[_Found]) -> dict[str, str]:
+    """The operations of torch that do the work of the names, each with the name that forbids it."""
+    operations: dict[str, str] = {}
+    for one in found:
+        if one.name.rpartition(".")[0] in _OF_OPERATIONS:
+            for operation in (one.attribute, *SAME_WORK.get(one.attribute, ())):
+                operations.setdefault(operation, one.name)
+    return operations
 
 
 def _torch_functions(found: list[_Found]) -> dict[Any, str]:
     """torch's C functions for the names and for their operations: each with the name that forbids it."""
-    functions: dict[Any, str] = {}
-    for one in found:
-        if one.name.rpartition(".")[0] not in _OF_OPERATIONS:
-            continue
-        import torch  # a notebook without torch never gets here
+    operations = _operations(found)
+    if not operations:
+        return {}
+    import torch  # a notebook without torch never gets here
 
-        operations = (one.attribute, *SAME_WORK.get(one.attribute, ()))
-        places = (torch, torch.Tensor, torch._C._nn, torch._C._special)
-        known = [getattr(place, operation, None) for place in places for operation in operations]
-        for function in (one.function, *known):
-            if callable(function) and not isinstance(function, FunctionType | type):
-                functions.setdefault(function, one.name)
-    return functions
+    functions = {one.function: one.name for one in reversed(found) if one.attribute in operations}
+    for place in map(vars, (torch, torch._C.TensorBase, torch._C._nn, torch._C._special)):
+        for operation, name in operations.items():
+            functions.setdefault(place.get(operation), name)
+    return {f: name for f, name in functions.items() if callable(f) and not isinstance(f, FunctionType | type)}
 
 
 @functools.cache
@@ -200,6 +201,8 @@ def _watching() -> type:
     from torch._ops import OpOverload, OpOverloadPacket
     from torch.overrides import TorchFunctionMode
 
+    operators = (OpOverload, OpOverloadPacket)
+
     class Watching(TorchFunctionMode):
         def __init__(self, functions: dict[Any, Callable], operations: dict[str, Callable]):
             super().__init__()
@@ -207,10 +210,10 @@ def _watching() -> type:
 
         def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
             refuse = self.functions.get(func)
-            if refuse is None and isinstance(func, OpOverload | OpOverloadPacket):
+            if refuse is None and type(func) in operators:
                 refuse = self.operations.get(".".join(str(func).split(".")[:2]))  # "aten.conv2d.default"
             if refuse is not None:
                 refuse()
-            return func(*args, **(kwargs or {}))
+            return func(*args, **kwargs) if kwargs else func(*args)
 
     return Watching
