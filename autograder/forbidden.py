@@ -134,8 +134,8 @@ def _refusal(name: str, called: list[ForbiddenCall]) -> Callable:
 @contextlib.contextmanager
 def _other_attribute(owner: Any, attribute: str, value: Any) -> Iterator[None]:
     own, before = attribute in vars(owner), vars(owner).get(attribute)
-    setattr(owner, attribute, value)
     try:
+        setattr(owner, attribute, value)
         yield
     finally:
         if own:
@@ -147,9 +147,9 @@ def _other_attribute(owner: Any, attribute: str, value: Any) -> Iterator[None]:
 @contextlib.contextmanager
 def _other_code(function: FunctionType, refuse: Callable) -> Iterator[None]:
     before = function.__code__, function.__kwdefaults__
-    function.__code__ = _refusing_code(len(function.__code__.co_freevars))
-    function.__kwdefaults__ = {"_refuse": refuse}
     try:
+        function.__kwdefaults__ = {"_refuse": refuse}
+        function.__code__ = _refusing_code(len(function.__code__.co_freevars))
         yield
     finally:
         function.__code__, function.__kwdefaults__ = before
