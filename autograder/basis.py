@@ -33,7 +33,10 @@ _SETTINGS = ("COURSE_PRESET", "COURSE_DEVICE")
 
 # Files of ours that a record depends on beside the chapter's own: who runs, what tests and hints are made of, how
 # outputs are kept.
-_RUNNING = ("basis.py", "clean.py", "runners.py", "source.py", "testing.py", "threads.py", "variants.py", "judge/*.py")
+_RUNNING = (
+    *("basis.py", "clean.py", "forbidden.py", "runners.py", "source.py", "testing.py", "threads.py", "variants.py"),
+    "judge/*.py",
+)
 # And a grade beside its record: how a file is read and repaired, what goes into the gradebook and onto the page.
 _GRADING = (
     *("reading.py", "reference.py", "submission.py", "steps.py", "gradebook.py", "release.py"),

@@ -17,14 +17,14 @@ In a plain kernel they act directly. Two delegation points make them work across
   `Observation` (`options` is a dict of the keywords in `OPTIONS`; `call_observed` does the work there);
 * `ship` asks `current_side()`, which `using_side` sets for a block of code.
 
-This module imports nothing of the project but coursekit: the student's process may run it, and it holds no secret.
+This module imports nothing of the project but coursekit and `forbidden.py`: the student's process may run it, and
+it holds no secret.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import importlib
 import io
 import signal
 import textwrap
@@ -40,6 +40,8 @@ from typing import Any, Protocol
 import numpy as np
 from coursekit.standins import replaced
 
+from autograder.forbidden import ForbiddenCall, banned
+
 OPTIONS = ("np_errors", "forbidden", "time_limit", "replacing")
 
 _NP_ERRORS = {
@@ -48,12 +50,6 @@ _NP_ERRORS = {
     # Stable formulas underflow by design (exp(-1000) is 0 and should be).
     "raise": {"over": "raise", "invalid": "raise", "divide": "raise", "under": "ignore"},
 }
-
-
-class ForbiddenCall(RuntimeError):
-    """The observed code called a function that the exercise asks to write by hand."""
-
-    finding = True  # a check reports it as a wrong answer, with this text as the problem
 
 
 class TimeLimitExceeded(RuntimeError):
@@ -95,8 +91,8 @@ def observe(
 
     * `np_errors`: "ignore"; "warn" (see `.warnings`); "raise": overflow, invalid and division by zero raise
       `FloatingPointError`, underflow never does.
-    * `forbidden`: dotted names ("torch.nn.functional.conv2d") that raise `ForbiddenCall` during the call,
-      also when the code under test swallows the exception.
+    * `forbidden`: dotted names ("torch.nn.functional.conv2d") that raise `ForbiddenCall` during the call, also
+      when the code under test swallows the exception or has the function under another name (`forbidden.py`).
     * `time_limit`: seconds, then `TimeLimitExceeded`.
     * `replacing`: global names of the function's module or notebook with another value during the call.
 
@@ -120,24 +116,32 @@ def observe(
 
 def call_observed(fn: Callable, args: tuple, kwargs: dict, options: Mapping[str, Any]) -> Observation:
     """The plain-kernel half of `observe`: call `fn` with these very objects under these options."""
-    limit, banned = options.get("time_limit"), options.get("forbidden", ())
-    out, called = io.StringIO(), []
+    limit, out = options.get("time_limit"), io.StringIO()
     with contextlib.ExitStack() as stack:
         caught = stack.enter_context(warnings.catch_warnings(record=True))
         warnings.simplefilter("always")
         stack.enter_context(np.errstate(**_NP_ERRORS[options.get("np_errors", "ignore")]))
-        stack.enter_context(_banned(banned, called))
+        called = stack.enter_context(banned(options.get("forbidden", ())))
         stack.enter_context(replaced(fn, options.get("replacing") or {}))
         stack.enter_context(contextlib.redirect_stdout(out))
         if limit is not None:
             stack.enter_context(time_limit(limit))
         start = time.perf_counter()
-        value = fn(*args, **kwargs)
+        try:
+            value = fn(*args, **kwargs)
+        except Exception as error:
+            _raise_first(called, error)
+            raise
         seconds = time.perf_counter() - start
-    if called:
-        raise ForbiddenCall(_forbidden_message(called[0]))
+    _raise_first(called)
     texts = [f"{w.category.__name__}: {w.message}" for w in caught]
     return Observation(value, tuple(args), dict(kwargs), out.getvalue(), texts, seconds)
+
+
+def _raise_first(called: list[ForbiddenCall], instead_of: Exception | None = None) -> None:
+    """Raise the first forbidden call, whose traceback knows the line, although the code swallowed or replaced it."""
+    if called and called[0] is not instead_of:
+        raise called[0] from None
 
 
 # ---------------------------------------------------------------------------------------------------- sides
@@ -328,46 +332,3 @@ def time_limit(seconds: float) -> Iterator[None]:
         if outer_left:
             left = max(outer_left - (time.monotonic() - start), 1e-3)
             signal.setitimer(signal.ITIMER_REAL, left, outer_interval)
-
-
-def _forbidden_message(name: str) -> str:
-    return f"{name} may not be used in this exercise: write it yourself"
-
-
-@contextlib.contextmanager
-def _banned(names: tuple[str, ...], called: list[str]) -> Iterator[None]:
-    undo: list[tuple[Any, str, bool, Any]] = []
-    try:
-        for name in names:
-            owner, attribute = _resolve(name)
-            own = attribute in vars(owner)
-            undo.append((owner, attribute, own, vars(owner).get(attribute)))
-            setattr(owner, attribute, _refusal(name, called))
-        yield
-    finally:
-        for owner, attribute, own, value in reversed(undo):
-            if own:
-                setattr(owner, attribute, value)
-            else:
-                delattr(owner, attribute)
-
-
-def _refusal(name: str, called: list[str]) -> Callable:
-    def refuse(*args: Any, **kwargs: Any) -> Any:
-        called.append(name)
-        raise ForbiddenCall(_forbidden_message(name))
-
-    return refuse
-
-
-def _resolve(name: str) -> tuple[Any, str]:
-    """The object that owns the last part of a dotted name, and that part."""
-    parts = name.split(".")
-    try:
-        owner: Any = importlib.import_module(parts[0])
-        for i, part in enumerate(parts[1:-1], 2):
-            owner = getattr(owner, part, None) or importlib.import_module(".".join(parts[:i]))
-        getattr(owner, parts[-1])
-    except (ImportError, AttributeError):
-        raise LookupError(f"there is no {name!r} to forbid") from None
-    return owner, parts[-1]

@@ -30,7 +30,7 @@ from .limits import Limits
 from .plan import Step
 from .process import JudgeFault
 from .proxy import Gone, Link, NotByValue, StudentError
-from .record import TestResult
+from .record import TestResult, partial_points
 from .wire import WireError
 
 MAX_MESSAGE = 8_000
@@ -101,7 +101,7 @@ def run_test(step: Step, link: Link, limits: Limits, seed: int) -> TestRun:
     printed = io.StringIO()
     try:
         with _surroundings(link, run.outputs, printed, limits, seed):
-            result.points = _points(_execute(step, link), step.points)
+            result.points = partial_points(_execute(step, link), step.points)
         if link.gone is not None:  # the test swallowed it, or never looked at what it asked for
             raise link.gone
         if result.points < step.points:
@@ -161,13 +161,6 @@ def _execute(step: Step, link: Link) -> Any:
     if last is None:
         return None
     return eval(compile(ast.Expression(last.value), f"<test {step.grade_id}>", "eval"), names)
-
-
-def _points(value: Any, most: float) -> float:
-    """A number at a cell's end is partial credit, as in nbgrader; anything else means all points."""
-    if type(value) in (int, float) and math.isfinite(value):
-        return min(max(float(value), 0.0), most)
-    return most
 
 
 def _failed(run: TestRun, step: Step, error: BaseException) -> None:

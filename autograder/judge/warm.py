@@ -51,7 +51,7 @@ def _config() -> dict:
     prefixes = {os.path.realpath(p) for p in prefixes} | prefixes
     prefixes = {p for p in prefixes if p not in ("/", "/usr", "/usr/local")}
     coursekit = COURSE / "coursekit"
-    own = [_PACKAGE / "__init__.py", _PACKAGE / "testing.py", _PACKAGE / "judge"]
+    own = [_PACKAGE / name for name in ("__init__.py", "testing.py", "forbidden.py", "judge")]
     readable = [*sorted(prefixes), str(coursekit), str(DATA)]
     import matplotlib
 

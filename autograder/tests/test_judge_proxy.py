@@ -467,6 +467,8 @@ number = __builtins__ and Number(0.5)
 def beside():
     code = """
 import numpy as np, torch, warnings
+from torch.autograd import grad as early_grad
+from torch.nn.functional import relu as early_relu
 def shift_(x):
     x += 1
     print("shifting")
@@ -474,6 +476,17 @@ def shift_(x):
     return x.sum()
 def overflow(x): return np.exp(x)
 def conv(x): return torch.nn.functional.relu(x)
+def early(x): return early_relu(x)
+def operation(x): return torch.ops.aten.relu(x)
+def replaces(x):
+    try:
+        return early_relu(x)
+    except RuntimeError:
+        raise ValueError("refused")
+def slope(x):
+    x = x.clone().requires_grad_()
+    return early_grad((x * x).sum(), x)[0]
+def square(x): return x * x
 class Tensor:
     def __init__(self, v): self.v = v
 def make(v): return Tensor(v)
@@ -501,6 +514,23 @@ def test_observe_options_hold_over_there(beside):
     assert beside["conv"](torch.ones(1)).item() == 1
     with pytest.raises(testing.TimeLimitExceeded):
         testing.observe(beside["forever"], time_limit=0.1)
+
+
+@pytest.mark.parametrize("name", ["early", "operation", "replaces"])
+def test_a_forbidden_function_is_met_over_there_under_every_name(beside, name):
+    with pytest.raises(testing.ForbiddenCall, match="relu may not be used") as caught:
+        testing.observe(beside[name], torch.ones(1), forbidden=("torch.nn.functional.relu", "torch.relu"))
+    assert "line" in caught.value.student_traceback and name in caught.value.student_traceback
+    assert beside[name](torch.ones(1)).item() == 1
+
+
+def test_forbidden_gradients_over_there_are_those_of_the_call_alone(beside):
+    forbidden = ("torch.autograd.grad", "torch.Tensor.backward", "torch.autograd.backward")
+    with pytest.raises(testing.ForbiddenCall, match=r"torch\.autograd\.grad"):
+        testing.observe(beside["slope"], torch.ones(2), forbidden=forbidden)
+    x = torch.ones(2, requires_grad=True)
+    value = testing.observe(beside["square"], x, forbidden=forbidden).value
+    assert torch.autograd.grad(value.sum(), x)[0].tolist() == [2, 2]
 
 
 def test_ship_and_replacing(beside):

@@ -30,13 +30,14 @@ FORBIDDEN = (
 )
 
 # A slip in log_softmax costs its own points, not those of cross_entropy. The name is looked up before it is
-# forbidden.
+# forbidden, and the call goes past the mode that would see it (forbidden.py).
 _STAND_IN = """
     import torch
     _given = torch.log_softmax
 
     def log_softmax(h):
-        return _given(h, -1)
+        with torch._C.DisableTorchFunction():
+            return _given(h, -1)
 """
 
 

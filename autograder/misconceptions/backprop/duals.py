@@ -11,6 +11,22 @@ _reverse = wrongs_of("ex4-jacobian-reverse")
 _passes = wrongs_of("ex4-passes")
 
 MISCONCEPTIONS = [
+    _functions(
+        "tanh-by-torch-imported-before",
+        (
+            "@adds_to(Dual)\nclass DualFunctions",
+            "import torch\nfrom torch.autograd import forward_ad\nfrom torch.autograd.forward_ad import make_dual\n\n\n"
+            "@adds_to(Dual)\nclass DualFunctions",
+        ),
+        (
+            "out = np.tanh(self.val)\n        return Dual(out, (1.0 - out**2) * self.dot)",
+            "with forward_ad.dual_level():\n"
+            "            out = torch.tanh(make_dual(torch.tensor(self.val), torch.tensor(self.dot)))\n"
+            "            return Dual(*(part.numpy() for part in forward_ad.unpack_dual(out)))",
+        ),
+        says="torch.autograd.forward_ad.make_dual may not be used in this exercise",
+        hint="Dual numbers are what you are writing here: torch's own are forbidden under any name.",
+    ),
     _dual(
         "product-rule-with-one-term",
         ("self.dot * other.val + self.val * other.dot", "self.dot * other.val"),

@@ -331,6 +331,23 @@ MISCONCEPTIONS = [
         hint="a^0 is 1 everywhere, so its derivative is 0; the formula 0 * a^(-1) gives NaN at a = 0.",
     ),
     _functions(
+        "tanh-by-torch-imported-before",
+        (
+            "@adds_to(Tensor)\nclass Functions",
+            "import torch\nfrom torch.autograd import grad as _slope\n\n\n@adds_to(Tensor)\nclass Functions",
+        ),
+        (
+            "out = np.tanh(self.data)\n"
+            '        return Tensor._result("tanh", out, (self, lambda g: g * (1.0 - out**2)))',
+            "x = torch.tensor(self.data, requires_grad=True)\n"
+            "        out = torch.tanh(x)\n"
+            "        vjp = lambda g: _slope(out, x, torch.tensor(g), retain_graph=True)[0].numpy()\n"
+            '        return Tensor._result("tanh", out.detach().numpy(), (self, vjp))',
+        ),
+        says="torch.autograd.grad may not be used in this exercise",
+        hint="The engine is what you are writing here: torch's own is forbidden under any name.",
+    ),
+    _functions(
         "tanh-without-the-square",
         ("g * (1.0 - out**2)", "g * (1.0 - out)"),
         says="d tanh(a)/da = 1 - tanh(a)^2, times upstream",

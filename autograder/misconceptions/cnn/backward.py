@@ -83,6 +83,18 @@ MISCONCEPTIONS = [
         says="may not be used in this exercise",
         hint="Autograd is what you are writing here.",
     ),
+    _weights(
+        "by-autograd-imported-before",
+        ("def conv2d_backward", "from torch.autograd import grad as _slope\n\n\ndef conv2d_backward"),
+        (
+            _RETURN,
+            "leaf = w.clone().requires_grad_()\n"
+            "    (slope,) = _slope((leaf * grad_w).sum(), leaf)\n"
+            "    return grad_x, slope, grad_y.sum(dim=(0, 2, 3))",
+        ),
+        says="torch.autograd.grad may not be used in this exercise",
+        hint="Autograd is what you are writing here, under any name.",
+    ),
     _inputs(
         "assigns-where-windows-overlap",
         (_SCATTER, _SCATTER.replace("+=", "=")),

@@ -110,6 +110,19 @@ MISCONCEPTIONS = [
         hint="The point of the exercise is to write the convolution yourself.",
     ),
     _values(
+        "uses-torch-by-another-name",
+        ("def conv2d_forward", "from torch.nn.functional import conv2d as _convolve\n\n\ndef conv2d_forward"),
+        (_RETURN, "return _convolve(x, w, b, (sh, sw), (ph, pw), (dh, dw))"),
+        says="conv2d may not be used in this exercise",
+        hint="An import under another name is the same function: write the convolution yourself.",
+    ),
+    _values(
+        "uses-torch-operation",
+        (_RETURN, "return torch.ops.aten.conv2d(x, w, b, [sh, sw], [ph, pw], [dh, dw])"),
+        says="may not be used in this exercise",
+        hint="This is F.conv2d one floor below: write the convolution yourself.",
+    ),
+    _values(
         "first-channel-only",
         (_EINSUM, 'y = y + torch.einsum("nhw,o->nohw", window[:, 0], w[:, 0, u, v])'),
         says="each filter sums over ALL channels",

@@ -18,6 +18,18 @@ _FROZEN = "            mean, var = self.running_mean, self.running_var\n"
 
 MISCONCEPTIONS = [
     _train(
+        "uses-torch-by-another-name",
+        ("class BatchNorm2d", "from torch.nn.functional import batch_norm as _normalised\n\n\nclass BatchNorm2d"),
+        (
+            _SCALE,
+            "buffers = self.running_mean, self.running_var\n"
+            "        return _normalised(x, *buffers, self.weight, self.bias, self.training, self.momentum, self.eps)\n"
+            f"        {_SCALE}",
+        ),
+        says="torch.nn.functional.batch_norm may not be used in this exercise",
+        hint="The point of the exercise is to write batch normalisation yourself.",
+    ),
+    _train(
         "per-pixel",
         (
             _SCALE,

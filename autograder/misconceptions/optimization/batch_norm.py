@@ -17,6 +17,27 @@ _FROZEN = "mean, var = self.running_mean, self.running_var"
 
 MISCONCEPTIONS = [
     _train(
+        "uses-torch-by-another-name",
+        ("class BatchNorm1d", "from torch.nn.functional import batch_norm as _normalised\n\n\nclass BatchNorm1d"),
+        (
+            _RETURN,
+            "buffers = self.running_mean.clone(), self.running_var.clone()\n"
+            "        return _normalised(x, *buffers, self.gamma, self.beta, self.training, self.momentum, self.eps)",
+        ),
+        says="torch.nn.functional.batch_norm may not be used in this exercise",
+        hint="The point of the exercise is to write batch normalisation yourself.",
+    ),
+    _train(
+        "uses-torch-operation",
+        (
+            _RETURN,
+            "rows = x, self.gamma, self.beta, None, None, self.training, self.momentum, self.eps\n"
+            "        return torch.ops.aten.native_batch_norm(*rows)[0]",
+        ),
+        says="may not be used in this exercise",
+        hint="This is torch's batch norm one floor below: write it yourself.",
+    ),
+    _train(
         "over-the-features",
         (
             _RETURN,

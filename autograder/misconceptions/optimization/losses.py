@@ -94,6 +94,13 @@ MISCONCEPTIONS = [
         hint="The exercise asks you to write it from exp, sum and log.",
     ),
     _log_softmax(
+        "library-function-by-another-name",
+        ("def log_softmax", "from torch.nn.functional import log_softmax as _ready\n\n\ndef log_softmax"),
+        (_RETURN, "return _ready(h, dim=-1)"),
+        says="log_softmax may not be used in this exercise",
+        hint="An import under another name is the same function: write it from exp, sum and log.",
+    ),
+    _log_softmax(
         "flattens-the-other-axes",
         ("amax(dim=-1, keepdim=True)", "amax(dim=1, keepdim=True)"),
         ("sum(dim=-1, keepdim=True)", "sum(dim=1, keepdim=True)"),
