@@ -10,7 +10,7 @@ from coursekit.checking import hidden
 
 from autograder.checks.backprop.engine import draw
 from autograder.checks.backprop.programs import Program, const, run, torch_jvp, torch_run
-from autograder.checks.backprop.standins import ENGINES, MAPS
+from autograder.checks.backprop.standins import DUAL, MAPS, TENSOR
 from autograder.testing import observe, ship
 
 # float64 and a handful of operations on numbers of order 1.
@@ -159,7 +159,7 @@ def jacobian_forward(Dual, jvp, student):
     """Hidden test of `jvp(f, x, v)` and `jacobian_forward(f, x)`, on a Dual class of the autograder's own."""
     rng = np.random.default_rng(242)
     there, here, extra = _both_sides(rng)
-    replacing = {"Dual": ship(ENGINES, "Dual")}
+    replacing = {"Dual": ship(DUAL, "Dual")}
     with hidden("Exercise 4: forward mode") as expect:
         cases = [(name, there[name], here[name]) for name in _INPUTS]
         cases.append(("sums", ship(MAPS, "extra"), extra))
@@ -204,7 +204,7 @@ def jacobian_reverse(student):
     """Hidden test of `jacobian_reverse(f, x)`, on a Tensor class of the autograder's own."""
     rng = np.random.default_rng(243)
     there, here, _ = _both_sides(rng)
-    replacing = {"Tensor": ship(ENGINES, "Tensor")}
+    replacing = {"Tensor": ship(TENSOR, "Tensor")}
     with hidden("Exercise 4: reverse Jacobian") as expect:
         for name, n in _INPUTS.items():
             x = _point(rng, n)

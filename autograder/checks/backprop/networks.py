@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from coursekit.checking import hidden
 
-from autograder.checks.backprop.standins import NETWORKS
+from autograder.checks.backprop.standins import LAYER, LOSS, NETWORK, STEP
+from autograder.checks.probe import here
 from autograder.testing import observe, ship
 
 # float64, three or four layers, sums of a few dozen products of order 1.
@@ -31,11 +32,11 @@ _GRADIENTS = ("linear", "prelu", "linear", "tanh", "maxout", "leaky", "elu", "li
 
 def sequential(Sequential):
     """Hidden test of `Sequential(*layers)`."""
-    Layer, Net = (ship(NETWORKS, name) for name in ("Layer", "Net"))
+    Layer = ship(LAYER, "Layer")
     with hidden("Exercise 7: Sequential") as expect:
-        # Two equal stacks: one in the student's container, one in a list of the test's own.
-        layers, twins = (_stack(np.random.default_rng(271), Layer) for _ in range(2))
-        net, reference = Sequential(*layers), Net(*twins)
+        # Two equal stacks: one in the student's container, one in a network of the test's own, in the judge.
+        layers, twins = (_stack(np.random.default_rng(271), cls) for cls in (Layer, here(LAYER, "Layer")))
+        net, reference = Sequential(*layers), here(NETWORK, "Net")(*twins)
         rng = np.random.default_rng(272)
         for n in (5, 1):
             expect.case(f"eight layers ({', '.join(_GRADIENTS)}), x of shape {(n, 4)}")
@@ -117,7 +118,7 @@ def _learned(i: int) -> tuple[str, ...]:
 
 def sgd_step(student):
     """Hidden test of `sgd_step(net, lr)`."""
-    Layer, Net = (ship(NETWORKS, name) for name in ("Layer", "Net"))
+    Layer, Net = (ship(NETWORK, name) for name in ("Layer", "Net"))
     rng = np.random.default_rng(273)
     with hidden("Exercise 7: SGD step") as expect:
         for lr in (0.1, 0.5, 0.0):
@@ -140,17 +141,19 @@ def sgd_step(student):
 
 def train_epoch(student):
     """Hidden test of `train_epoch(net, loss, X, y, batch_size, lr, rng)`."""
-    Layer, Net, Loss, step = (ship(NETWORKS, name) for name in ("Layer", "Net", "Loss", "sgd_step"))
+    pieces = (NETWORK, "Layer"), (NETWORK, "Net"), (LOSS, "Loss"), (STEP, "sgd_step")
+    there, judge = ([bring(*piece) for piece in pieces] for bring in (ship, here))
     rng = np.random.default_rng(274)
 
-    def make():
+    def make(parts=there):
+        Layer, Net, Loss, step = parts
         w, v = np.random.default_rng(275).normal(size=(2, 3, 6))
         first = Layer("linear", W=w, b=np.zeros(6))
-        return Net(first, Layer("tanh"), Layer("linear", W=v.T.copy(), b=np.zeros(3))), Loss()
+        return Net(first, Layer("tanh"), Layer("linear", W=v.T.copy(), b=np.zeros(3))), Loss(), step
 
     def epoch(net, loss, x, y, batch_size, lr, seed=0):
         # a slip in sgd_step costs its own point, not this exercise
-        replacing = {"sgd_step": step}
+        replacing = {"sgd_step": there[-1]}
         generator = np.random.default_rng(seed)
         return observe(student, net, loss, x, y, batch_size, lr, generator, replacing=replacing)
 
@@ -159,7 +162,7 @@ def train_epoch(student):
         for n, batch_size in ((10, 4), (9, 3), (7, 1), (6, 6), (5, 8)):
             expect.case(f"{n} examples, batch_size = {batch_size}")
             x, y = rng.normal(size=(n, 3)), rng.integers(3, size=n)
-            net, loss = make()
+            net, loss, _ = make()
             seen = epoch(net, loss, x, y, batch_size, 0.3)
             expect.equal(
                 seen.args[2], x, "X after the call", likely="do not shuffle the caller's arrays in place"
@@ -169,11 +172,11 @@ def train_epoch(student):
             )
             order = _batches(expect, net, loss, x, y, batch_size)
             orders.append(np.concatenate(order))
-            _replay(expect, make(), x, y, order, 0.3, net, seen.value, step)
+            _replay(expect, make(judge), x, y, order, 0.3, net, seen.value)
 
         expect.case("10 examples, batch_size = 4, lr = 0")
         x, y = rng.normal(size=(10, 3)), rng.integers(3, size=10)
-        net, loss = make()
+        net, loss, _ = make()
         before = net.values()
         epoch(net, loss, x, y, 4, 0.0)
         for got, old in zip(net.values(), before, strict=True):
@@ -184,7 +187,7 @@ def train_epoch(student):
         expect.case("a separable toy: 30 examples of 3 classes, 5 epochs with lr = 0.5")
         y = np.arange(30) % 3
         x = 3.0 * np.eye(3)[y] + 0.1 * rng.normal(size=(30, 3))
-        net, loss = make()
+        net, loss, _ = make()
         losses = [np.asarray(epoch(net, loss, x, y, 8, 0.5, seed).value) for seed in range(5)]
         expect.shape(losses[-1], (), "the returned mean loss")
         expect.true(
@@ -229,9 +232,9 @@ def _batches(expect, net, loss, x, y, batch_size) -> list[np.ndarray]:
     return batches
 
 
-def _replay(expect, fresh, x, y, order, lr, net, value, step) -> None:
-    """The same batches in the same order on a fresh network must end in the same parameters and loss."""
-    reference, loss = fresh
+def _replay(expect, fresh, x, y, order, lr, net, value) -> None:
+    """The same batches in the same order on a fresh network, in the judge, end in the same parameters and loss."""
+    reference, loss, step = fresh
     total = 0.0
     for rows in order:
         total += loss.forward(reference.forward(x[rows]), y[rows]) * len(rows)
@@ -249,7 +252,7 @@ def _order(expect, epoch, make, rng) -> None:
     expect.case("40 examples, the order of three epochs")
 
     def order(seed):
-        net, loss = make()
+        net, loss, _ = make()
         epoch(net, loss, x, y, 10, 0.0, seed)
         rows = np.concatenate(net.seen)
         return [int(np.flatnonzero((x == row).all(axis=1))[0]) for row in rows]
@@ -265,7 +268,7 @@ def _order(expect, epoch, make, rng) -> None:
 
 def predict(student):
     """Hidden test of `predict(net, X)`."""
-    Layer, Net = (ship(NETWORKS, name) for name in ("Layer", "Net"))
+    Layer, Net = (ship(NETWORK, name) for name in ("Layer", "Net"))
     rng = np.random.default_rng(276)
     with hidden("Exercise 7: predict") as expect:
         for n, k in ((5, 3), (1, 4), (6, 2), (3, 7)):

@@ -1,18 +1,39 @@
 """Stand-ins for the student's earlier work, shipped where the student's code lives.
 
 An error in one exercise must cost nothing in another, so a test that needs a `Dual`, a `Tensor`, layers, a
-loss or a network brings its own. All of them leave the mathematics to torch: reading them solves nothing.
+loss or a network brings its own. All of them leave the mathematics to torch.
+
+Code that is shipped can be read and used over there. So a test ships what it needs and no more (`LAYER`,
+`NETWORK`, …), never anything that does the work of the exercise under test. What such a test compares with runs
+in the judge (`probe.here`). `autograder/tests/test_shipped.py` watches over it.
 """
 
 from __future__ import annotations
 
-ENGINES = '''
+_ENGINE = '''
     import numpy as np
     import torch
 
     def _t(value):
         return torch.tensor(np.asarray(value, dtype=np.float64))
 
+    def _attach(cls):
+        import operator
+        for name, fn in (("add", operator.add), ("sub", operator.sub), ("mul", operator.mul),
+                         ("truediv", operator.truediv), ("matmul", operator.matmul)):
+            setattr(cls, f"__{name}__", lambda self, other, fn=fn: cls._do(fn, self, other))
+            setattr(cls, f"__r{name}__", lambda self, other, fn=fn: cls._do(fn, other, self))
+        for name in ("exp", "log", "sin", "cos", "tanh", "sigmoid", "relu"):
+            setattr(cls, name, lambda self, name=name: cls._do(lambda a: getattr(a, name)(), self))
+        cls.__neg__ = lambda self: cls._do(operator.neg, self)
+        cls.sum = lambda self, axis=None, keepdims=False: cls._do(
+            lambda a: a.sum() if axis is None else a.sum(axis, keepdims), self
+        )
+        return cls
+'''
+
+_DUAL = '''
+    @_attach
     class Dual:
         """A value and its tangent; torch differentiates every operation."""
 
@@ -41,7 +62,10 @@ ENGINES = '''
 
         def __pow__(self, n): return Dual._do(lambda a: a ** n, self)
         def __getitem__(self, index): return Dual._do(lambda a: a[index], self)
+'''
 
+_TENSOR = '''
+    @_attach
     class Tensor:
         """Data with a gradient; backward is torch's."""
 
@@ -90,23 +114,9 @@ ENGINES = '''
                 if part is not None:
                     part = part.numpy()
                     leaf.grad = part.copy() if leaf.grad is None else leaf.grad + part
-
-    def _attach(cls):
-        import operator
-        for name, fn in (("add", operator.add), ("sub", operator.sub), ("mul", operator.mul),
-                         ("truediv", operator.truediv), ("matmul", operator.matmul)):
-            setattr(cls, f"__{name}__", lambda self, other, fn=fn: cls._do(fn, self, other))
-            setattr(cls, f"__r{name}__", lambda self, other, fn=fn: cls._do(fn, other, self))
-        for name in ("exp", "log", "sin", "cos", "tanh", "sigmoid", "relu"):
-            setattr(cls, name, lambda self, name=name: cls._do(lambda a: getattr(a, name)(), self))
-        cls.__neg__ = lambda self: cls._do(operator.neg, self)
-        cls.sum = lambda self, axis=None, keepdims=False: cls._do(
-            lambda a: a.sum() if axis is None else a.sum(axis, keepdims), self
-        )
-
-    _attach(Dual)
-    _attach(Tensor)
 '''
+
+DUAL, TENSOR = _ENGINE + _DUAL, _ENGINE + _TENSOR
 
 # The test functions of exercise 4, for numbers of any class that has the operators. Run on both sides.
 MAPS = """
@@ -139,7 +149,7 @@ MAPS = """
         return ((x * x).sum() + x[0].log()) * x
 """
 
-NETWORKS = '''
+_TOOLS = '''
     import numpy as np
     import torch
 
@@ -148,7 +158,9 @@ NETWORKS = '''
 
     def _leaf(value):
         return _fixed(value).requires_grad_()
+'''
 
+_LAYER = '''
     class Layer:
         """One step of a network with parameters W, b, alpha as given; torch does the mathematics."""
 
@@ -195,7 +207,9 @@ NETWORKS = '''
             for name, part in zip(self._names, found[1:]):
                 setattr(self, "d" + name, part.numpy().copy())
             return found[0].numpy().copy()
+'''
 
+_NET = '''
     class Net:
         """Layers in a row, with the methods that training code relies on; torch differentiates the whole."""
 
@@ -234,7 +248,9 @@ NETWORKS = '''
 
         def gradients(self):
             return [np.array(getattr(layer, "d" + name)) for layer, name in self.parameters()]
+'''
 
+_LOSS = '''
     class Loss:
         """Mean over the batch of log cosh of the distance to +1 (the label) and -1 (all others)."""
 
@@ -251,9 +267,14 @@ NETWORKS = '''
 
         def backward(self):
             return torch.autograd.grad(self._loss, self._z, retain_graph=True)[0].numpy().copy()
+'''
 
+_STEP = '''
     def sgd_step(net, lr):
         for layer, name in net.parameters():
             value, gradient = (torch.tensor(np.array(getattr(layer, n))) for n in (name, "d" + name))
             setattr(layer, name, torch.sub(value, gradient, alpha=float(lr)).numpy())
 '''
+
+LAYER, NETWORK = _TOOLS + _LAYER, _TOOLS + _LAYER + _NET
+LOSS, STEP = _TOOLS + _LOSS, _TOOLS + _STEP

@@ -84,7 +84,7 @@ def _shapes(d_in: int, width: int, n_blocks: int, d_out: int) -> list[tuple[int,
     return [(width, d_in), *[(width, width)] * (2 * n_blocks), (d_out, width)]
 
 
-def _chain(x, weights, biases, skip: bool, stack: bool = False):
+def chain(x, weights, biases, skip: bool, stack: bool = False):
     """The network as functions; with `stack` the signals before and after the blocks."""
     h = before = torch.relu(F.linear(x, weights[0], biases[0]))
     for i in range(1, len(weights) - 1, 2):
@@ -129,7 +129,7 @@ def _compare(expect, run, ResidualMLP, sizes, n, options, dtype, close) -> None:
 
     leaves = [t.clone().requires_grad_() for t in (x, *weights, *biases)]
     count = len(weights)
-    want = _chain(leaves[0], leaves[1 : 1 + count], leaves[1 + count :], options.get("skip", True))
+    want = chain(leaves[0], leaves[1 : 1 + count], leaves[1 + count :], options.get("skip", True))
     expect.close(seen["y"], want, "the output", likely=_BLOCK, **close)
     expect.dtype(seen["y"], dtype, "the output")
     grads = torch.autograd.grad(want, leaves, upstream)
@@ -176,7 +176,7 @@ def residual_init(ResidualMLP):
         for n_blocks, kind in ((2, "scaled"), (20, "scaled"), (20, "he")):
             expect.case(f"{n_blocks} blocks of width 128, branch_init={kind!r}")
             found = observe(describe, ResidualMLP, (50, 128, n_blocks, 4), {"branch_init": kind}, 113).value
-            before, after = _chain(x, found["weights"], found["biases"], True, stack=True)
+            before, after = chain(x, found["weights"], found["biases"], True, stack=True)
             growth = (after.pow(2).mean() / before.pow(2).mean()).sqrt().item()
             # right, over seeds: scaled 2.0 to 2.9, he above 3e4 at 20 blocks
             hint = "divide fc2 by the ROOT of the number of blocks: then the variance grows by at most e"

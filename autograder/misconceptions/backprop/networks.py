@@ -229,6 +229,13 @@ MISCONCEPTIONS = [
         says="the test accuracy is",
         hint="parameters() has to list the arrays of every layer: only the last one is trained.",
     ),
+    wrongs_of("ex7-predict")(
+        "digits-read-off-the-wrong-end",
+        ("argmax(axis=1)", "argmin(axis=1)"),
+        by="exA-digits-test",
+        says="predict says another class than a network with the trained W and b",
+        hint="The network has learned; what is read off its outputs is the least likely class.",
+    ),
     wrongs_of("ex3-engine-core")(
         "spiral-with-overwritten-gradients",
         ("self.grad = g.copy() if self.grad is None else self.grad + g", "self.grad = g.copy()"),

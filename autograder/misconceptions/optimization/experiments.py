@@ -80,7 +80,7 @@ MISCONCEPTIONS = [
     _residual(
         "b-product",
         (_SUM, "return x * branch if self.skip else torch.relu(branch)"),
-        says="the test accuracy is",
+        says="the outputs for 64 training digits are not those",
         hint="With the branch at zero a product is zero and passes no gradient.",
     ),
     _residual(
@@ -92,7 +92,7 @@ MISCONCEPTIONS = [
     _residual(
         "b-skip-always-off",
         (_SUM, "return torch.relu(branch)"),
-        says="the test accuracy is",
+        says="the outputs for 64 training digits are not those",
         hint="With fc2 = 0 and no skip nothing passes.",
     ),
     _batch_norm(
