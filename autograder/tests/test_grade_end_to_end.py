@@ -22,6 +22,7 @@ from autograder.gradebook import ClassGradebook, GradebookError
 from autograder.judge.record import Record
 from autograder.layout import ClassFolder
 from autograder.report import write_reports
+from autograder.runners import JudgeRunner
 from autograder.tests import tiny_class
 from autograder.tests.tiny_class import SECRET, QuickRunner, answered, released, without_metadata, write
 
@@ -315,6 +316,32 @@ class RaisingRunner(QuickRunner):
         if "x + x" in tiny_class.cell(notebook, "ex1-double").source:
             raise UnicodeEncodeError("utf-8", "a", 0, 1, "surrogates not allowed")
         return super().run(notebook, source)
+
+
+class HoledRunner(QuickRunner):
+    """A judge on a machine that lacks a wall, or on one that does not."""
+
+    def __init__(self, fewer_walls: bool):
+        super().__init__()
+        self.judge = JudgeRunner(fewer_walls)
+
+    def accepts(self, record):
+        return self.judge.accepts(record)
+
+    def run(self, notebook, source):
+        record = super().run(notebook, source)
+        record.walls_missing = ["landlock"] if self.judge.fewer_walls else []
+        return record
+
+
+def test_what_was_graded_with_fewer_walls_is_graded_again_with_all(course, small, monkeypatch):
+    monkeypatch.setattr("autograder.grade.make_runner", lambda name, fewer_walls: HoledRunner(fewer_walls))
+    ran = []
+    for fewer_walls, options in ((True, {"again": True}), (True, {}), (False, {}), (True, {})):
+        result = again(course, small, fewer_walls=fewer_walls, **options)
+        ran.append([o.ran for o in result.outcomes])
+        assert {s: score.total for s, score in result.chapters[0].scores.items()} == {"ada": 12, "bob": 0}
+    assert ran == [[True, True], [False, False], [True, True], [False, False]]
 
 
 def test_a_page_that_says_why_there_is_no_grade_goes_when_there_is_one(course, small, monkeypatch):
