@@ -71,6 +71,11 @@ class ChapterResult:
     scores: dict[str, Scores] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
 
+    @property
+    def others(self) -> list[str]:
+        """Students whom the gradebook knows from earlier runs, and of whom nothing was handed in to this one."""
+        return sorted(set(self.scores) - {outcome.submission.student for outcome in self.outcomes})
+
 
 @dataclass
 class ClassResult:
@@ -167,6 +172,7 @@ class _Grading:
         self.folder, self.book, self.intake, self.jobs, self.again = folder, book, intake, jobs, again
         self.watch = watch or (lambda outcome, done, total: None)
         self.done = 0
+        self.by_hand: dict[str, str] = {}  # what people have added to the grades of the chapter at hand
 
     def run(self, chapters: Sequence[Chapter]) -> ClassResult:
         wanted = [c for c in chapters if any(s.chapter == c for s in self.intake.submissions)]
@@ -235,6 +241,7 @@ class _Grading:
                 return outcome  # something is left to do: no state, so that the next run does it
         if not done.error:  # what failed for a reason of ours or of the machine is tried again next time
             state = {"file": _digest(item), "basis": basis, "intake": list(item.notes), **asdict(done)}
+            state["by_hand"] = self.by_hand.get(item.student, "")
             _write_state(self._state(item), state)
         return outcome
 
@@ -294,10 +301,25 @@ class _Grading:
     def _known(self, chapter: Chapter, items: list[Submission], basis: str) -> dict[Submission, Outcome | None]:
         """For each submission the outcome of an earlier run, if everything that it depended on is as it was."""
         states = {item: {} if self.again else _read_state(self._state(item)) for item in items}
+        self.by_hand = {}
         if not any(states.values()):
             return dict.fromkeys(items)
         scores = self.book.automatic_scores(chapter)  # a database can get lost, or be an older one
-        return {item: self._unchanged(item, states[item], scores.get(item.student), basis) for item in items}
+        self.by_hand = self.book.by_hand(chapter)
+        known = {item: self._unchanged(item, states[item], scores.get(item.student), basis) for item in items}
+        for item, outcome in known.items():
+            if outcome and outcome.graded and states[item].get("by_hand", "") != self.by_hand.get(item.student, ""):
+                known[item] = self._page_again(item, outcome, states[item])
+        return known
+
+    def _page_again(self, item: Submission, outcome: Outcome, state: dict[str, Any]) -> Outcome:
+        """Write the feedback page of an unchanged submission to whose grade a person has added something."""
+        try:
+            self.book.feedback(item.student, item.chapter)
+        except GradebookError as error:
+            return replace(outcome, notices=(*outcome.notices, f"The feedback page could not be written: {error}"))
+        _write_state(self._state(item), {**state, "by_hand": self.by_hand.get(item.student, "")})
+        return outcome
 
     def _unchanged(
         self, item: Submission, state: dict[str, Any], scores: dict[str, float] | None, basis: str

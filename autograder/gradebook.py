@@ -146,16 +146,34 @@ class ClassGradebook:
                     mine[cell] = float(score)
         return found
 
-    @staticmethod
-    def _grades(book: Any, chapter: Chapter, *columns: Any) -> Any:
-        """These columns of all grades of a chapter, each with its cell, notebook and student."""
+    def by_hand(self, chapter: Chapter) -> dict[str, str]:
+        """What people have added to each student's grade (scores, extra credit, comments), as a hash."""
         from nbgrader import api
 
+        found: dict[str, list[str]] = {}
+        with self._open() as book:
+            grades = self._grades(
+                book, chapter, api.Student.id, api.BaseCell.name, api.Grade.manual_score, api.Grade.extra_credit
+            )
+            comments = self._grades(
+                book, chapter, api.Student.id, api.BaseCell.name, api.Comment.manual_comment, kind=api.Comment
+            )
+            for student, cell, *added in (*grades, *comments):
+                if any(one not in (None, "") for one in added):
+                    found.setdefault(student, []).append(f"{cell} {added}")
+        return {student: content_key(*sorted(parts)) for student, parts in found.items()}
+
+    @staticmethod
+    def _grades(book: Any, chapter: Chapter, *columns: Any, kind: Any = None) -> Any:
+        """These columns of all grades (or comments) of a chapter, each with its cell, notebook and student."""
+        from nbgrader import api
+
+        kind = kind or api.Grade
         return (
             book.db.query(*columns)
-            .select_from(api.Grade)
-            .join(api.BaseCell, api.BaseCell.id == api.Grade.cell_id)
-            .join(api.SubmittedNotebook, api.SubmittedNotebook.id == api.Grade.notebook_id)
+            .select_from(kind)
+            .join(api.BaseCell, api.BaseCell.id == kind.cell_id)
+            .join(api.SubmittedNotebook, api.SubmittedNotebook.id == kind.notebook_id)
             .join(api.SubmittedAssignment, api.SubmittedAssignment.id == api.SubmittedNotebook.assignment_id)
             .join(api.Assignment, api.Assignment.id == api.SubmittedAssignment.assignment_id)
             .join(api.Student, api.Student.id == api.SubmittedAssignment.student_id)

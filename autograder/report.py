@@ -103,8 +103,18 @@ def table(result: ChapterResult) -> Table:
 
 
 def remarks(result: ChapterResult) -> list[str]:
-    """A line for each student whom the table marks with a star."""
-    return [f"* {row.student}: {row.remark}" for row in rows(result) if row.remark]
+    """A line for each student whom the table marks with a star, and one for those who were graded before."""
+    lines = [f"* {row.student}: {row.remark}" for row in rows(result) if row.remark]
+    return [*lines, graded_before(result)] if result.others else lines
+
+
+def graded_before(result: ChapterResult) -> str:
+    """Who is in the gradebook and not among the submissions of this run; empty if nobody."""
+    count = len(result.others)
+    if not count:
+        return ""
+    who = f"{count} students were" if count > 1 else "1 student was"
+    return f"{who} graded in an earlier run and stay in the gradebook: {', '.join(_first(result.others, 12))}"
 
 
 def _coloured(points: float | None, most: float) -> str:
@@ -174,6 +184,7 @@ def _chapter(result: ChapterResult, folder: Path) -> dict[str, Any]:
         "histogram": _histogram(totals, most) if len(totals) > 1 and most else None,
         "exercises": [_exercise(e, [row.points[i] or 0.0 for row in graded]) for i, e in enumerate(exercises)],
         "mistakes": _mistakes(result),
+        "graded_before": plain_text(graded_before(result)),
         "rows": [_line(row, exercises, result, folder) for row in lines],
     }
 

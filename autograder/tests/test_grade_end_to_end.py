@@ -21,7 +21,7 @@ from autograder.grade import GradingError, grade
 from autograder.gradebook import ClassGradebook, GradebookError
 from autograder.judge.record import Record
 from autograder.layout import ClassFolder
-from autograder.report import write_reports
+from autograder.report import remarks, report_page, write_reports
 from autograder.runners import JudgeRunner
 from autograder.tests import tiny_class
 from autograder.tests.tiny_class import SECRET, QuickRunner, answered, released, without_metadata, write
@@ -263,6 +263,31 @@ def test_manual_scores_survive_and_count(course, small):
     assert again(course, small).chapters[0].scores["bob"].total == 1.5
     changed = again(course, small, again=True).chapters[0].scores["bob"]
     assert changed.total == 1.5 and changed.needs_manual
+
+
+def test_a_page_is_written_again_when_a_person_has_graded(course, small):
+    from nbgrader.api import Gradebook
+
+    page = small / "class" / "feedback" / "ada" / "91_tiny" / "tiny.html"
+    with Gradebook(f"sqlite:///{small / 'class' / 'gradebook.db'}") as book:
+        grade_row = book.find_grade("q1-test", "tiny", "91_tiny", "ada")
+        grade_row.manual_score, grade_row.extra_credit = 0.0, 0.5
+        book.db.commit()
+    before = page.read_text("utf-8")
+    result = again(course, small)
+    assert not outcomes(result)["ada"].fresh and result.chapters[0].scores["ada"].total == 10.5
+    assert "10.5" in page.read_text("utf-8") and page.read_text("utf-8") != before
+    written = page.stat().st_mtime_ns
+    again(course, small)
+    assert page.stat().st_mtime_ns == written
+
+
+def test_those_graded_before_are_named_where_a_run_is_of_others(course, small, tmp_path):
+    write(answered(course), tmp_path / "late" / "tiny_zoe.ipynb")
+    late = grade([course], tmp_path / "late", ClassFolder(small / "class"), jobs=0, course_root=course.root)
+    assert [o.submission.student for o in late.outcomes] == ["zoe"] and late.chapters[0].others == ["ada", "bob"]
+    assert any("2 students" in line and "ada, bob" in line for line in remarks(late.chapters[0]))
+    assert "ada, bob" in report_page(late) and again(course, small).chapters[0].others == ["zoe"]
 
 
 def test_a_lost_gradebook_is_written_again_from_the_records(course, small):
