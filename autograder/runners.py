@@ -20,7 +20,7 @@ from typing import Any, Protocol, Self
 
 from nbformat import NotebookNode
 
-from autograder.basis import record_key, tests_key
+from autograder.basis import record_key
 from autograder.clean import Budget, clean_outputs, plain_text
 from autograder.judge.limits import Limits
 from autograder.judge.record import CellRun, Record, TestResult, partial_points
@@ -37,8 +37,6 @@ HEADLINES = {  # the end of the first line of coursekit's messages: the outcome 
 _BY_TYPE = {"NotImplementedError": "open", "NameError": "missing", "AssertionError": "wrong", "CheckFailed": "wrong"}
 _MOST_MESSAGE = 4_000
 _NUMBER = re.compile(r"(?:np\.\w+\('?)?([-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|inf|nan))(?:'?\))?")
-
-checks_text = tests_key  # under this name the judge asks for it
 
 
 class Runner(Protocol):

@@ -91,9 +91,9 @@ class Judge:
 
     def diagnosis(self, source: NotebookNode, limits: Limits) -> Diagnosis:
         """The diagnosis for a chapter, kept: its known wrong answers are played once."""
-        from autograder.runners import checks_text
+        from autograder.basis import tests_key
 
-        key = content_key(*(cell.source for cell in source.cells), repr(limits), checks_text(source))
+        key = content_key(*(cell.source for cell in source.cells), repr(limits), tests_key(source))
         if key not in self._diagnoses:
             self._diagnoses[key] = Diagnosis(source, self.fork, limits, SEED)
         return self._diagnoses[key]
