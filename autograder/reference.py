@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +16,13 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from autograder.reading import RawCell
+
 _TOP_LEVEL_NAME = re.compile(r"^(?:def|class)\s+(\w+)|^(\w+)\s*(?::[^=\n]+)?=(?!=)", re.MULTILINE)
 _PARSED_CHARACTERS = 200_000
+_SETUP_LINE = re.compile(r"""^[^#\n]*\bsetup\(\s*["'](\w+)["']""", re.MULTILINE)
+_SHARED_ID = re.compile(r"setup|q\d+(?:-test)?|alone(?:-\d+)?")
+_TELLING = 20  # characters of a cell that can be recognised by its text
 
 
 def normalised(source: str) -> str:
@@ -138,10 +143,55 @@ class Reference:
         """The graded test cells, in order."""
         return [cell for cell in self.cells if cell.kind == "test"]
 
+    @cached_property
+    def marks(self) -> frozenset[tuple[str, str]]:
+        """What cells of this chapter can be recognised by: ids, texts, names that exercises define, the set-up line."""
+        found = {("setup", self.name)}
+        for cell in self.cells:
+            found |= {("text", cell.text)} if len(cell.text) >= _TELLING else set()
+            found |= {("id", cell.grade_id)} if cell.grade_id and not _SHARED_ID.fullmatch(cell.grade_id) else set()
+            found |= {("name", name) for name in cell.names} if cell.kind == "exercise" else set()
+        return frozenset(found)
+
+    @cached_property
+    def all_names(self) -> frozenset[tuple[str, str]]:
+        """The names that any cell defines, as marks."""
+        return frozenset(("name", name) for cell in self.cells for name in cell.names)
+
     def signature(self, cell: ReferenceCell) -> frozenset[str]:
         """The names by which an exercise cell can be recognised: those that no other exercise defines."""
         others = {n for c in self.cells if c.kind == "exercise" and c is not cell for n in c.names}
         return cell.names - others
+
+
+def own_cells(cells: Sequence[RawCell], references: Sequence[Reference | None]) -> list[int]:
+    """For each chapter the number of submitted cells that can only be its own; 0 where there is no chapter.
+
+    A cell that claims the id of one chapter counts for no other. Ids that many chapters have say nothing.
+    """
+    there = [reference for reference in references if reference]
+    own = []
+    for reference in references:
+        others = [other.marks | other.all_names for other in there if other is not reference]
+        own.append(reference.marks.difference(*others) if reference else frozenset())
+    counts = [0] * len(own)
+    for cell in cells:
+        marks = _marks(cell)
+        claimed = {mark for mark in marks if mark[0] == "id"}
+        by_id = [n for n, known in enumerate(own) if claimed & known]
+        for n in by_id or [n for n, known in enumerate(own) if marks & known]:
+            counts[n] += 1
+    return counts
+
+
+def _marks(cell: RawCell) -> set[tuple[str, str]]:
+    found = {("text", normalised(cell.source))}
+    if cell.grade_id:
+        found.add(("id", cell.grade_id))
+    if cell.cell_type == "code":
+        found |= {("name", name) for name in defined_names(cell.source)}
+        found |= {("setup", name) for name in _SETUP_LINE.findall(cell.source)}
+    return found
 
 
 def _reference_cells(cells: Iterable[NotebookNode]) -> Iterable[ReferenceCell]:
