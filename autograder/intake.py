@@ -29,7 +29,7 @@ from autograder.course import Chapter
 from autograder.layout import ClassFolder
 from autograder.owners import Named, known_chapters, named
 from autograder.reading import MAX_BYTES, Unreadable, read_cells
-from autograder.reference import Reference, own_cells
+from autograder.reference import CLEAR, Reference, own_cells
 from autograder.tables import write_csv
 from autograder.unpack import COMPANIONS, Found, gather, no_notebook, visible
 
@@ -180,8 +180,6 @@ def _names(part: str, chapter: Chapter) -> bool:
 class Contents:
     """Which chapter a notebook belongs to by its cells; every file is read once."""
 
-    CLEAR = 3  # so many cells of one chapter say more than a file's name
-
     def __init__(self, chapters: Sequence[Chapter]):
         self.chapters = chapters
         self._found: dict[Path, dict[Chapter, int] | None] = {}
@@ -215,7 +213,7 @@ class Contents:
         """The chapter of the content, if there is no doubt about it."""
         best, counts = self.chapter(file), self.cells_of(file) or {}
         others = max((n for chapter, n in counts.items() if chapter is not best), default=0)
-        return best if best and counts[best] >= max(self.CLEAR, 3 * others) else None
+        return best if best and counts[best] >= max(CLEAR, 3 * others) else None
 
     def fits(self, item: Named, chapter: Chapter) -> bool:
         """Whether the file's own name or its content says that it is the chapter's, and nothing says otherwise."""

@@ -22,7 +22,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
 from autograder.reading import RawCell, Unreadable, read_cells
-from autograder.reference import Reference, ReferenceCell, defined_names, normalised
+from autograder.reference import Reference, ReferenceCell, defined_names, normalised, other_chapter
 
 _NEW_CELL = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
 _SAME_DEMO = 0.5
@@ -178,10 +178,18 @@ class _Repair:
     def problem(self) -> str | None:
         """Why this cannot be a submission of this chapter, if so."""
         graded = [c for c in self.reference.cells if c.kind in ("exercise", "test")]
-        if not graded or any(c.index in self.place for c in graded):
+        if not graded:
             return None
-        ids = sorted({c.grade_id for c in self.cells if c.grade_id} - set(self.reference.by_grade_id))
-        hint = f" Its cells are called {_some(ids)}: is it the notebook of another chapter?" if ids else ""
+        foreign = {c.grade_id for c in self.cells if c.grade_id} - set(self.reference.by_grade_id)
+        foreign = {grade_id for grade_id in foreign if not self.reference.is_shared(grade_id)}
+        other = other_chapter(self.cells, self.reference)
+        if other is None and any(c.index in self.place for c in graded):
+            return None
+        hint = (
+            f" Its cells are called {_some(sorted(foreign))}: is it the notebook of another chapter?" if foreign else ""
+        )
+        if other:
+            hint = f" Its cells are those of {other}: is it the notebook of another chapter?"
         return f"No exercise and no test of {self.reference.name} was found in the notebook.{hint}"
 
     # ------------------------------------------------------------------------------------------- building

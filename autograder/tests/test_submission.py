@@ -9,11 +9,14 @@ import nbformat
 import pytest
 
 from autograder import reading
+from autograder.course import chapter as chapter_named
 from autograder.reading import Unreadable, parse_cells, read_cells
 from autograder.reference import Reference, defined_names
 from autograder.submission import check_file
 from autograder.tests import tiny_class
 from autograder.tests.tiny_class import answered, cell, released, without_metadata, write
+
+START = chapter_named("00_start")
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +217,26 @@ def test_another_chapters_notebook_is_named(check, chapter):
     checked = check(notebook)
     assert "another chapter" in checked.problem
     assert "conv-" in checked.problem
+
+
+@pytest.mark.parametrize("stripped", [False, True])
+def test_another_chapters_notebook_is_named_although_it_has_ids_that_all_chapters_have(check, stripped):
+    notebook = released(START)
+    assert {"setup", "q1", "q1-test"} <= {c.metadata.get("nbgrader", {}).get("grade_id") for c in notebook.cells}
+    checked = check(without_metadata(notebook) if stripped else notebook)
+    assert "Its cells are those of 00_start: is it the notebook of another chapter?" in checked.problem
+
+
+@pytest.mark.parametrize("kept", ["ex1-double", "ex2-square", "q1", "ex1-double-test"])
+@pytest.mark.parametrize("stripped", [False, True])
+def test_one_cell_of_the_right_chapter_is_never_refused(check, chapter, kept, stripped):
+    whole = answered(chapter)
+    place = whole.cells.index(cell(whole, kept))
+    notebook = without_metadata(whole) if stripped else whole
+    notebook.cells = [notebook.cells[place]]
+    assert check(notebook).problem is None
+    notebook.cells.insert(0, nbformat.v4.new_code_cell('lab = setup("00_start")'))  # pasted from elsewhere
+    assert check(notebook).problem is None
 
 
 # ------------------------------------------------------------------------------------------- lost metadata
