@@ -70,24 +70,39 @@ def definitions(source: str) -> dict[str, str]:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             found.pop(node.name, None)
             if not _is_open(node):
-                found[node.name] = ast.dump(node)
+                found[node.name] = _dump(node)
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             names = [leaf.id for target in targets for leaf in ast.walk(target) if isinstance(leaf, ast.Name)]
-            found |= dict.fromkeys(names, ast.dump(node))
+            found |= dict.fromkeys(names, _dump(node))
     return found
+
+
+def is_same_code(source: str, other: str) -> bool:
+    """Whether two code cells differ at most in comments and layout."""
+    a, b = _statements(source), _statements(other)
+    return bool(a) and len(a) == len(b) and all(_dump(x) == _dump(y) for x, y in zip(a, b, strict=True))
+
+
+def _dump(node: ast.AST) -> str:
+    try:
+        return ast.dump(node)
+    except RecursionError:  # an expression of thousands of terms
+        return f"at line {getattr(node, 'lineno', 0)}"
 
 
 def _statements(source: str) -> list[ast.stmt]:
     """The statements of a code cell at its top level, without IPython's magics; none where it does not parse."""
-    try:
-        if len(source) > _PARSED_CHARACTERS:
-            return []
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(_MAGIC.sub(r"\1pass", source)).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    if len(source) > _PARSED_CHARACTERS:
         return []
+    for text in (source, _MAGIC.sub(r"\1pass", source)):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return ast.parse(text).body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+    return []
 
 
 def _is_open(node: ast.stmt) -> bool:
@@ -95,7 +110,7 @@ def _is_open(node: ast.stmt) -> bool:
     body = [n for n in node.body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
     if isinstance(node, ast.ClassDef):
         return all(isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)) and _is_open(n) for n in body)
-    return all(isinstance(n, ast.Pass) or (isinstance(n, ast.Raise) and "NotImpl" in ast.dump(n)) for n in body)
+    return all(isinstance(n, ast.Pass) or (isinstance(n, ast.Raise) and "NotImpl" in _dump(n)) for n in body)
 
 
 def names_needed_at_once(source: str) -> frozenset[str] | None:
@@ -108,7 +123,7 @@ def names_needed_at_once(source: str) -> frozenset[str] | None:
     while todo:
         node = todo.pop()
         if isinstance(node, ast.Name):
-            found.add(node.id)
+            found |= {node.id} if isinstance(node.ctx, ast.Load) else set()
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             todo += [node.args, *node.decorator_list, *([node.returns] if node.returns else [])]
             continue
