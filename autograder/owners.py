@@ -248,6 +248,10 @@ class _Names:
                 names |= self._people(group, depth + 1) or {""}
         if "" in names:
             return set()
+        if len(folders) == 1 and not names:  # a folder in a folder: whose, says what is inside
+            (part,) = folders
+            deeper = self._people(inside[part], depth + 1)
+            return deeper if len(deeper) > 1 else set(folders.values())
         return names | set(folders.values())
 
     def _folder_names(self, folders: Iterable[str]) -> dict[str, _Name]:

@@ -277,6 +277,9 @@ def test_sections_chapters_and_the_classs_one_folder_are_no_students(inbox, fold
     put(inbox.parent / "two" / "91_tiny" / "Jane Doe" / "tiny.ipynb")
     put(inbox.parent / "two" / "92_some_more" / "Jane Doe" / "some_more.ipynb")
     assert students(take_in(inbox.parent / "two", folder, [TINY, OTHER])) == ["jane-doe"] * 2
+    for name in ("ann", "bob"):
+        put(inbox.parent / "four" / "cs101" / "autumn" / name / "tiny.ipynb")
+    assert students(take_in(inbox.parent / "four", folder, [TINY])) == ["ann", "bob"]
     put(inbox.parent / "three" / "cs101" / "H.Acker_2" / "91_tiny" / "tiny.ipynb")
     put(inbox.parent / "three" / "cs101" / "ann" / "91_tiny" / "tiny.ipynb")
     assert students(take_in(inbox.parent / "three", folder, [TINY])) == ["H.Acker_2", "ann"]
