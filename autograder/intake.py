@@ -12,32 +12,27 @@ Whose file it is comes from names; of several files of one student the newest co
 
 from __future__ import annotations
 
+import filecmp
+import hashlib
 import os
 import re
 import shutil
 import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
-from autograder.course import CHAPTERS, Chapter
+from autograder.course import Chapter
 from autograder.layout import ClassFolder
-from autograder.reading import Unreadable, read_cells
-from autograder.reference import Reference
+from autograder.owners import Named, known_chapters, named
+from autograder.reading import MAX_BYTES, Unreadable, read_cells
+from autograder.reference import CLEAR, Reference, own_cells
 from autograder.tables import write_csv
-from autograder.unpack import COMPANIONS, Found, gather, visible
+from autograder.unpack import COMPANIONS, Found, gather, no_notebook, visible
 
-_MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<rest>.*)", re.DOTALL)
-_CANVAS = re.compile(r"(?P<name>[^_]+)(?P<late>_LATE)?_(?P<id>\d+)_(?P<file>\d+)_(?P<rest>.+)", re.IGNORECASE)
-_COPY = re.compile(r"\s*(?:\((\d+)\)|-Copy(\d*)|-(\d{1,2}))$", re.IGNORECASE)
-_ENDS = re.compile(r"(?:\.ipynb|\.txt|\.json|\.zip)+$", re.IGNORECASE)
-_NOISE = re.compile(
-    r"(?:copy|copie|kopie|final|finished|solved|solutions?|submissions?|submitted|uploads?|homework|assignments?|"
-    r"exercises?|notebooks?|chapter|hw|v|version|untitled|export)?(?:\d{1,3}|(?:19|20)\d\d)?",
-    re.IGNORECASE,
-)
 MAX_COMPANION = 1000
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d|feedback)", re.IGNORECASE)
 
@@ -70,21 +65,6 @@ class Intake:
     unused: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
-class _Named:
-    """A file with what its name says."""
-
-    found: Found
-    name: str
-    rest: str  # the file's own name, without what the platform added
-    platform_id: str = ""
-    chapter: Chapter | None = None
-    late: bool = False
-    order: tuple[int, ...] = ()
-    exact_id: bool = False  # nbgrader's layout: the folder's name is the student's id
-    notes: tuple[str, ...] = field(default=())
-
-
 def take_in(
     source: Path,
     folder: ClassFolder,
@@ -101,7 +81,7 @@ def take_in(
     shutil.rmtree(incoming, ignore_errors=True)
     try:
         files = list(gather(source, incoming))
-        intake = _sorted_out(files, chapters, assignment)
+        intake = _sorted_out(files, chapters, assignment, in_place)
         laid_out = tuple(_lay_out(item, folder, source if in_place else None, files) for item in intake.submissions)
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
@@ -110,149 +90,136 @@ def take_in(
     return intake
 
 
-# ---------------------------------------------------------------------------------------------- whose it is
+# ------------------------------------------------------------------------------------------------- sorting out
 
 
-def _sorted_out(files: list[Found], chapters: Sequence[Chapter], assignment: Chapter | None) -> Intake:
+def _sorted_out(
+    files: list[Found], chapters: Sequence[Chapter], assignment: Chapter | None, in_place: bool = False
+) -> Intake:
     unused: list[tuple[str, str]] = []
-    named: list[_Named] = []
-    for item in _named(files, chapters):
-        chapter = assignment or item.chapter or _chapter_of(item, chapters)
+    usable: list[Named] = []
+    useless: list[Named] = []  # of students whom a platform names
+    contents = Contents(known_chapters(chapters))
+    for item in named(files, chapters, in_place):
         if item.found.parts[-1] in COMPANIONS or (item.exact_id and item.chapter not in chapters):
             continue
-        if item.found.file is None and not _belongs_to_someone(item):
-            unused.append((item.found.origin, item.found.reason or ""))
-        elif not item.name:
-            unused.append((item.found.origin, "no student's name in it"))
-        elif chapter is None:
-            unused.append((item.found.origin, "not clear which chapter it belongs to; say so with --assignment"))
-        elif chapter not in chapters:
-            unused.append((item.found.origin, f"belongs to {chapter.folder}, which is not graded now"))
-        else:
-            named.append(replace(item, chapter=chapter))
+        item, reason = _with_chapter(item, chapters, assignment, contents)
+        if not reason:
+            usable.append(item)
+        elif item.is_identified:
+            useless.append(replace(item, reason=reason))
+        elif not item.found.aside:
+            unused.append((item.found.origin, reason))
+    main = assignment or _most_frequent(usable, chapters)
+    have = {(item.name, item.platform_id) for item in usable}
+    for item in useless:
+        if item.exact_id or (item.name, item.platform_id) not in have:
+            usable.append(replace(item, chapter=item.chapter if item.exact_id else main))
+        elif not item.found.aside:
+            unused.append((item.found.origin, item.reason))
     submissions = []
-    for student, items in _by_student(named).items():
-        by_chapter: dict[Chapter, list[_Named]] = defaultdict(list)
+    for student, items in _by_student(usable).items():
+        by_chapter: dict[Chapter, list[Named]] = defaultdict(list)
         for item in items:
             by_chapter[item.chapter].append(item)
-        submissions += [_chosen(student, chapter, group, unused) for chapter, group in by_chapter.items()]
+        submissions += [_chosen(student, chapter, group, unused, contents) for chapter, group in by_chapter.items()]
     submissions.sort(key=lambda s: (s.chapter.folder, s.student))
     return Intake(tuple(submissions), tuple(sorted(unused)))
 
 
-def _known(chapters: Sequence[Chapter]) -> list[Chapter]:
-    """The chapters that are graded, then all others: their names must not be taken for students."""
-    return [*chapters, *(c for c in CHAPTERS if c.folder not in {k.folder for k in chapters})]
+def _with_chapter(
+    item: Named, chapters: Sequence[Chapter], assignment: Chapter | None, contents: Contents
+) -> tuple[Named, str]:
+    """The item with the chapter that it belongs to, and the reason why it cannot be used, if so."""
+    found = item.found
+    if found.file is None or not found.is_notebook:
+        return item, found.reason or no_notebook(found.parts[-1])
+    if not item.name:
+        return item, (
+            "no student's name in it: put the student's name into the file's name, "
+            "or put the file into a folder that is called like the student"
+        )
+    chapter = assignment or item.chapter or _chapter_of(item, chapters, contents)
+    if chapter is None:
+        return item, "not clear which chapter it belongs to; say so with --assignment"
+    if chapter not in chapters:
+        return item, f"belongs to {chapter.folder}, which is not graded now"
+    return replace(item, chapter=chapter), ""
 
 
-def _belongs_to_someone(item: _Named) -> bool:
-    """A platform says whose it is even where the file itself is no notebook."""
-    return bool(item.platform_id) or item.exact_id
+def _most_frequent(items: list[Named], chapters: Sequence[Chapter]) -> Chapter:
+    """The chapter of an export, for students of whom nothing can be used."""
+    counts = Counter(item.chapter for item in items)
+    return max(chapters, key=lambda chapter: counts[chapter])
 
 
-def _named(files: Iterable[Found], chapters: Sequence[Chapter]) -> list[_Named]:
-    """What each name says; where a folder is a student's and where it only holds files of several is decided
-    by looking at all of them."""
-    named: list[_Named] = []
-    unsure: dict[tuple[str, ...], list[Found]] = defaultdict(list)
-    for found in files:
-        item = _nbgrader(found, chapters) or _moodle(found) or _canvas(found)
-        if item:
-            named.append(item)
-        else:
-            unsure[found.parts[:-1]].append(found)
-    containers = {parents[:n] for parents in unsure for n in range(1, len(parents) + 1)}
-    for parents, group in unsure.items():
-        owner, alone = _owner(parents, containers, chapters)
-        own = {f: _without_noise(f.parts[-1], chapters) if f.is_notebook else "" for f in group}
-        several = len(set(own.values()) - {""}) > 1
-        for found in group:
-            # A single folder or archive with a named file in it is the class's, one of many is a student's.
-            name = own[found] if own[found] and (several or alone) else owner
-            named.append(_Named(found, name, found.parts[-1], order=_copy_number(found.parts[-1])))
-    return named
+def _chapter_of(item: Named, chapters: Sequence[Chapter], contents: Contents) -> Chapter | None:
+    """The chapter that names or the content point to; the content decides where it is clear."""
+    by_name = _chapter_by_name(item, chapters)
+    if by_name is None and len(chapters) == 1:
+        by_name = chapters[0] if contents.chapter(item.found.file) in (None, *chapters) else None
+    if len(chapters) == 1 and by_name in chapters:
+        return by_name
+    clear = contents.clear_chapter(item.found.file)
+    if clear in chapters or (clear and by_name is None):
+        return clear
+    return by_name or contents.chapter(item.found.file)
 
 
-def _owner(parents: tuple[str, ...], containers: set[tuple], chapters: Sequence[Chapter]) -> tuple[str, bool]:
-    """The folder or archive that may be a student's, and whether it stands alone at its level.
-
-    The innermost of several siblings is preferred: `Jane Doe.zip / work / ...` beside other archives is Jane's.
-    """
-    found = []
-    for depth in range(len(parents), 0, -1):
-        if name := _without_noise(parents[depth - 1], chapters):
-            found.append((name, sum(c[:-1] == parents[: depth - 1] and len(c) == depth for c in containers) == 1))
-    return next((item for item in found if not item[1]), found[0] if found else ("", True))
+def _chapter_by_name(item: Named, chapters: Sequence[Chapter]) -> Chapter | None:
+    parts = (item.rest, *reversed(item.found.parts[:-1]))
+    return next((c for part in parts for c in known_chapters(chapters) if _names(part, c)), None)
 
 
-def _nbgrader(found: Found, chapters: Sequence[Chapter]) -> _Named | None:
-    *_, student, folder, name = ("", "", *found.parts)
-    chapter = next((c for c in _known(chapters) if c.folder == folder), None)
-    if chapter is None or not student:
-        return None
-    exact = (int(name == f"{chapter.topic}.ipynb"),)
-    return _Named(found, student, name, chapter=chapter, order=exact, exact_id=True)
+def _names(part: str, chapter: Chapter) -> bool:
+    """Whether a file's or folder's name holds the chapter's."""
+    pattern = re.escape(chapter.topic).replace("_", r"[\s_-]*")
+    return bool(re.search(rf"(?<![^\W\d_]){pattern}(?![^\W\d_])", part, re.IGNORECASE))
 
 
-def _moodle(found: Found) -> _Named | None:
-    for place, part in enumerate(found.parts):
-        if match := _MOODLE.fullmatch(part):
-            rest = match["rest"] if place == len(found.parts) - 1 else found.parts[-1]
-            return _Named(found, match["name"], rest, match["id"], order=_copy_number(rest))
-    return None
+class Contents:
+    """Which chapter a notebook belongs to by its cells; every file is read once."""
 
+    def __init__(self, chapters: Sequence[Chapter]):
+        self.chapters = chapters
+        self._found: dict[Path, dict[Chapter, int] | None] = {}
 
-def _canvas(found: Found) -> _Named | None:
-    for place, part in enumerate(found.parts):
-        if match := _CANVAS.fullmatch(part):
-            rest = match["rest"] if place == len(found.parts) - 1 else found.parts[-1]
-            order = (int(match["file"]), *_copy_number(rest))
-            return _Named(found, match["name"], rest, match["id"], late=bool(match["late"]), order=order)
-    return None
+    def cells_of(self, file: Path | None) -> dict[Chapter, int] | None:
+        """For each chapter the number of cells that are its own; None if the file cannot be read."""
+        if file not in self._found:
+            try:
+                cells, _ = read_cells(file) if file else ([], [])
+            except Unreadable:
+                self._found[file] = None
+            else:
+                self._found[file] = dict(zip(self.chapters, own_cells(cells, self._references), strict=True))
+        return self._found[file]
 
+    @cached_property
+    def _references(self) -> list[Reference | None]:
+        there = (chapter.student_notebook.exists() for chapter in self.chapters)
+        return [
+            Reference.read(chapter.student_notebook, chapter.folder) if built else None
+            for chapter, built in zip(self.chapters, there, strict=True)
+        ]
 
-def _copy_number(name: str) -> tuple[int, ...]:
-    match = _COPY.search(_ENDS.sub("", name))
-    return (int(next((g for g in match.groups() if g), 1)),) if match else (0,)
+    def chapter(self, file: Path | None) -> Chapter | None:
+        """The chapter of most cells, if any cell is a chapter's own."""
+        counts = self.cells_of(file) or {}
+        best = max(counts, key=counts.__getitem__, default=None)
+        return best if best and counts[best] else None
 
+    def clear_chapter(self, file: Path | None) -> Chapter | None:
+        """The chapter of the content, if there is no doubt about it."""
+        best, counts = self.chapter(file), self.cells_of(file) or {}
+        others = max((n for chapter, n in counts.items() if chapter is not best), default=0)
+        return best if best and counts[best] >= max(CLEAR, 3 * others) else None
 
-def _without_noise(name: str, chapters: Sequence[Chapter]) -> str:
-    """What of a file's or folder's name can be a person's: without the chapter, copy marks and common words."""
-    name = _COPY.sub("", _ENDS.sub("", name))
-    for chapter in _known(chapters):
-        for word in (chapter.folder, chapter.topic):
-            pattern = re.escape(word).replace("_", r"[\s_-]*")
-            name = re.sub(rf"(?<![^\W_]){pattern}(?![^\W\d_])", " ", name, flags=re.IGNORECASE)
-    words = [w for w in re.split(r"[\s_\-.,()\[\]+]+", _COPY.sub("", name.strip())) if w]
-    return " ".join(w for w in words if not _NOISE.fullmatch(w))
-
-
-def _chapter_of(item: _Named, chapters: Sequence[Chapter]) -> Chapter | None:
-    """The chapter that names or, where they say nothing, the content point to."""
-    for part in (item.rest, *reversed(item.found.parts[:-1])):
-        for chapter in _known(chapters):
-            pattern = re.escape(chapter.topic).replace("_", r"[\s_-]*")
-            if re.search(rf"(?<![^\W\d_]){pattern}(?![^\W\d_])", part, re.IGNORECASE):
-                return chapter
-    if len(chapters) == 1:
-        return chapters[0]
-    return _chapter_by_content(item.found.file, chapters)
-
-
-def _chapter_by_content(file: Path | None, chapters: Sequence[Chapter]) -> Chapter | None:
-    try:
-        cells, _ = read_cells(file) if file else ([], [])
-    except Unreadable:
-        return None
-    scores = {}
-    for chapter in chapters:
-        if chapter.student_notebook.exists():
-            reference = Reference.read(chapter.student_notebook, chapter.folder)
-            known = set(reference.by_grade_id) - {"setup"}
-            texts = {c.text for c in reference.cells if c.kind != "setup"}
-            scores[chapter] = sum(c.grade_id in known or c.source.strip("\n") in texts for c in cells)
-    best = max(scores, key=scores.__getitem__, default=None)
-    return best if best and scores[best] else None
+    def fits(self, item: Named, chapter: Chapter) -> bool:
+        """Whether the file's own name or its content says that it is the chapter's, and nothing says otherwise."""
+        clear = self.clear_chapter(item.found.file)
+        own = (self.cells_of(item.found.file) or {}).get(chapter, 0)
+        return clear == chapter or (clear is None and (own > 0 or _names(item.rest, chapter)))
 
 
 # ------------------------------------------------------------------------------------------- student's ids
@@ -271,55 +238,123 @@ def _is_safe_id(name: str) -> bool:
     )
 
 
-def _by_student(items: list[_Named]) -> dict[str, list[_Named]]:
-    """Files by student id; two people of one name are told apart by the platform's number."""
-    groups: dict[str, list[_Named]] = defaultdict(list)
+def _by_student(items: list[Named]) -> dict[str, list[Named]]:
+    """Files by student id; people and folders of one name are told apart."""
+    groups: dict[str, list[Named]] = defaultdict(list)
     for item in items:
         exact = item.exact_id and _is_safe_id(item.name)
         chosen = item.name if exact else student_id(item.name)
         if item.exact_id and not exact:
-            item = replace(item, notes=(f"the id {visible(item.name)!r} was changed to {chosen!r}",))
+            note = f"the id {visible(item.name)!r} was changed to {chosen!r}"
+            item = replace(item, notes=(note,), owner=(item.name,))
         groups[chosen or "student"].append(item)
-    students: dict[str, list[_Named]] = {}
+    students: dict[str, list[Named]] = {}
     for student, group in groups.items():
-        per_chapter: dict[Chapter, set[str]] = defaultdict(set)
+        numbers = _several(group, lambda item: item.platform_id)
+        folders = not numbers and _several(group, lambda item: item.owner)
         for item in group:
-            per_chapter[item.chapter].add(item.platform_id)
-        ambiguous = any(len(numbers - {""}) > 1 for numbers in per_chapter.values())
-        for item in group:
-            key = f"{student}-{item.platform_id}" if ambiguous and item.platform_id else student
-            students.setdefault(key, []).append(item)
+            key = _told_apart(student, item) if numbers or folders else student
+            students.setdefault(key, []).append(_with_note(item) if folders and item.owner else item)
     return students
 
 
-def _chosen(student: str, chapter: Chapter, group: list[_Named], unused: list[tuple[str, str]]) -> Submission:
+def _several(group: list[Named], mark: Callable[[Named], object]) -> bool:
+    """Whether files of one chapter have different marks; files without a mark go with any."""
+    per_chapter: dict[Chapter | None, set[object]] = defaultdict(set)
+    for item in group:
+        per_chapter[item.chapter].add(mark(item))
+    return any(len({m for m in marks if m}) > 1 for marks in per_chapter.values())
+
+
+def _told_apart(student: str, item: Named) -> str:
+    """An id of its own for each of several people or folders that share one, the same in every run."""
+    if item.platform_id:
+        return f"{student}-{item.platform_id}"
+    mark = hashlib.sha256("/".join(item.owner).encode()).hexdigest()[:4]
+    return f"{student}-{mark}" if item.owner else student
+
+
+def _with_note(item: Named) -> Named:
+    where = visible(" / ".join(item.owner))
+    return replace(item, notes=(*item.notes, f"other folders have this name, too; '{where}' is graded for itself"))
+
+
+def _chosen(
+    student: str, chapter: Chapter, group: list[Named], unused: list[tuple[str, str]], contents: Contents
+) -> Submission:
     """The newest notebook of a student for a chapter; the others are noted."""
-    notebooks = [item for item in group if item.found.file is not None and item.found.is_notebook]
+    notebooks = [item for item in group if not item.reason]
     first = group[0]
-    about = {"name": visible(first.name), "platform_id": first.platform_id, "late": any(i.late for i in group)}
+    late = any(i.late for i in group)
+    about = {"name": _person(visible(first.name)), "platform_id": first.platform_id, "late": late}
     if not notebooks:
-        names = ", ".join(f"{visible(i.found.parts[-1])} ({i.found.reason})" for i in group)
         origin = "; ".join(i.found.origin for i in group)
-        return Submission(student, chapter, None, origin, **about, problem=f"No notebook was handed in: {names}.")
-    notebooks.sort(key=_age)
+        return Submission(student, chapter, None, origin, **about, problem=_nothing_usable(chapter, group))
+    if len(notebooks) > 1:
+        notebooks.sort(key=lambda item: [value for _, value in _reasons(item, chapter, contents)])
     best = notebooks[-1]
     notes = list(best.notes)
-    content = best.found.file.read_bytes()
-    for other in notebooks[:-1]:
-        same = other.found.file.read_bytes() == content
-        unused.append((other.found.origin, f"{student}: " + ("the same file" if same else "a newer file counts")))
-    if older := [i for i in notebooks[:-1] if i.found.file.read_bytes() != content]:
-        notes.append(f"{len(older) + 1} files were handed in; '{visible(best.rest)}', the newest, counts")
-    unused += [(i.found.origin, i.found.reason or "") for i in group if i not in notebooks]
+    why = ""
+    for other in reversed(notebooks[:-1]):
+        same = filecmp.cmp(other.found.file, best.found.file, shallow=False)
+        reason = "the same file" if same else _why(best, other, chapter, contents)
+        unused.append((other.found.origin, f"{student}: {reason}"))
+        why = why or ("" if same else reason)
+    older = [i for i in notebooks[:-1] if not filecmp.cmp(i.found.file, best.found.file, shallow=False)]
+    if older:
+        counts = _COUNTS[why].format(chapter=chapter.folder, file=f"{chapter.topic}.ipynb")
+        notes.append(f"{len(older) + 1} files were handed in; '{visible(best.rest)}', {counts}, counts")
+    unused += [(i.found.origin, i.reason) for i in group if i.reason and not i.found.aside]
     return Submission(
         student, chapter, best.found.file, best.found.origin, modified=best.found.modified, notes=tuple(notes), **about
     )
 
 
-def _age(item: _Named) -> tuple:
-    if item.exact_id:  # nbgrader grades the file with the chapter's name, whatever else lies beside it
-        return (*item.order, item.found.modified or datetime.min)
-    return (item.found.modified or datetime.min, *item.order, item.found.parts)
+_COUNTS = {
+    "the file with the assignment's name counts": "which has the assignment's name",
+    "another file is the chapter's notebook": "which is clearly the notebook of {chapter}",
+    "a newer file counts": "the newest",
+    "a file with a higher number counts": "which has the highest number",
+    "of files of one date the last by name counts": "the last by name of the files of one date",
+}
+
+
+def _reasons(item: Named, chapter: Chapter, contents: Contents) -> list[tuple[str, tuple]]:
+    """What decides between several notebooks of a student, most important first, with the sentence that says so."""
+    exact, *order = item.order if item.exact_id else (0, *item.order)
+    says = iter(_COUNTS)
+    return [
+        (next(says), (exact,)),  # nbgrader grades the file with the chapter's name, whatever else lies beside it
+        (next(says), (contents.fits(item, chapter),)),
+        (next(says), (item.found.modified or datetime.min,)),
+        (next(says), tuple(order)),
+        (next(says), item.found.parts),
+    ]
+
+
+def _why(best: Named, other: Named, chapter: Chapter, contents: Contents) -> str:
+    """Why one notebook counts and the other does not."""
+    pairs = zip(_reasons(best, chapter, contents), _reasons(other, chapter, contents), strict=True)
+    return next(says for (says, a), (_, b) in pairs if a != b)
+
+
+def _nothing_usable(chapter: Chapter, group: list[Named]) -> str:
+    """What a student is told of whom nothing can be graded."""
+    inside = {item.found.parts[:n] for item in group for n in range(1, len(item.found.parts))}
+    group = [item for item in group if item.found.parts not in inside]  # folders of which something is listed
+    names = ", ".join(f"{visible(i.found.parts[-1])} ({i.reason})" for i in group)
+    file = f"{chapter.topic}.ipynb"
+    return f"No notebook was handed in that can be graded: {names}. Hand in the file {file} of {chapter.folder} itself."
+
+
+def _person(name: str) -> str:
+    """A name as people say it, last name last: `O'Brien, Seán (Jr.)` is `Seán (Jr.) O'Brien`."""
+    last, comma, first = name.partition(",")
+    if comma and first.strip() and "," not in first:
+        return f"{first.strip()} {last.strip()}"
+    if match := re.fullmatch(r"(.*\S)\s+(\S+)\s+(\([^()]*\))", name):
+        return f"{match[1]} {match[3]} {match[2]}"
+    return name
 
 
 # -------------------------------------------------------------------------------------------------- on disk
@@ -333,7 +368,7 @@ def _lay_out(item: Submission, folder: ClassFolder, in_place: Path | None, files
         return replace(item, path=in_place.joinpath(*found.parts))
     target = folder.submitted / item.student / item.chapter.folder / f"{item.chapter.topic}.ipynb"
     target.parent.mkdir(parents=True, exist_ok=True)
-    if not target.exists() or target.read_bytes() != item.path.read_bytes():
+    if not target.exists() or not filecmp.cmp(target, item.path, shallow=False):
         _put(item.path, target)
         if item.modified:
             stamp = item.modified.timestamp()
@@ -352,7 +387,12 @@ def _beside(item: Submission) -> str:
 def _put(source: Path, target: Path) -> None:
     """Copy in one step: whoever reads finds the old file or the whole new one."""
     part = target.with_name(f".{target.name}.part")
-    shutil.copyfile(source, part)
+    about = source.stat()
+    if about.st_size > MAX_BYTES and getattr(about, "st_blocks", 1) == 0:  # only its size was kept
+        with part.open("wb") as file:
+            file.truncate(about.st_size)
+    else:
+        shutil.copyfile(source, part)
     os.replace(part, target)
 
 

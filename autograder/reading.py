@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,10 +26,13 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
     (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
 )
+_CODE = re.compile(r"(?:import |from \w+ import |def \w+\(|class \w+|# |%%? ?\w+|#!)")
 _LOOKS_LIKE = (
     (b"%PDF", "a PDF document"),
     (b"PK\x03\x04", "a zip archive"),
     (b"\x1f\x8b", "a gzip archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"\x89PNG", "a picture"),
     (b"\xff\xd8\xff", "a picture"),
     (b"SQLite format 3", "a database"),
@@ -107,6 +111,8 @@ def _parse_json(text: str) -> Any:
     start = text.lstrip()[:200].lower()
     if start.startswith(("<!doctype", "<html", "<?xml")):
         raise Unreadable("This is a web page, not a notebook: the page was saved instead of the file downloaded.")
+    if _CODE.match(text.lstrip()):
+        raise Unreadable("This is Python code, not a notebook. Hand in the .ipynb file itself.")
     if text.count("[") + text.count("{") > _MAX_CONTAINERS:
         raise Unreadable("The file is not a notebook: it holds millions of nested values.")
     try:

@@ -7,11 +7,13 @@ lost its metadata in Colab, or whose cells were copied, split or pasted, is grad
 repair is told to the student in a sentence. What cannot be repaired safely is left as the student wrote it.
 
 Safe means: never run less of the student's code than Jupyter would, and never run a released stub that would
-overwrite an answer.
+overwrite an answer that stands above it. An exercise cell that was moved below its own test runs at its place in
+the released notebook, unless it needs something that the student wrote in between.
 """
 
 from __future__ import annotations
 
+import bisect
 import difflib
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -22,7 +24,16 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
 from autograder.reading import RawCell, Unreadable, read_cells
-from autograder.reference import Reference, ReferenceCell, defined_names, normalised
+from autograder.reference import (
+    Reference,
+    ReferenceCell,
+    defined_names,
+    definitions,
+    is_same_code,
+    names_needed_at_once,
+    normalised,
+    other_chapter,
+)
 
 _NEW_CELL = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
 _SAME_DEMO = 0.5
@@ -76,6 +87,7 @@ class _Repair:
 
     def __post_init__(self) -> None:
         self.names = [defined_names(c.source) if c.cell_type == "code" else frozenset() for c in self.cells]
+        self.written = [definitions(c.source) if c.cell_type == "code" else {} for c in self.cells]
 
     # ------------------------------------------------------------------------------------------- matching
 
@@ -86,6 +98,7 @@ class _Repair:
         self._by_content()
         self._by_names()
         self._demos()
+        self._stubs()
         if self.recovered:
             self.notes.append(
                 "The nbgrader metadata of " + _some(self.recovered) + " was lost (Colab, or copying cells, does "
@@ -155,6 +168,47 @@ class _Repair:
             if scores[best] >= _SAME_DEMO:
                 self._take(index, waiting.pop(best))
 
+    def _stubs(self) -> None:
+        """A released stub is left out where the student's answer stands above it in another cell."""
+        empty: list[str] = []
+        places: set[int] = set()
+        for index, released in list(self.taken.items()):
+            if released.kind != "exercise" or not released.names or not self._is_untouched(index):
+                continue
+            above = [i for i in self._answers(released) if i < index]
+            if above and released.names <= set().union(*(self.written[i] for i in above)):
+                self.dropped.add(index)
+                empty.append(released.grade_id)
+                places.update(above)
+        if empty:
+            self.notes.append(
+                f"Empty exercise cells were left out: {_some(empty)}. Their answers stand above them, in "
+                f"{self._places(sorted(places))}, and the empty cells would overwrite them."
+            )
+
+    def _is_untouched(self, index: int) -> bool:
+        """Whether a cell is as it was released; comments and layout do not matter."""
+        released, source = self.taken[index], self.cells[index].source
+        return normalised(source) == released.text or is_same_code(source, released.node.source)
+
+    def _answers(self, released: ReferenceCell) -> list[int]:
+        """The other cells of the student in which something of this exercise is written."""
+        given = definitions(released.node.source)
+        found = []
+        for index in range(len(self.cells)):
+            here = self.taken.get(index)
+            if (
+                here is released
+                or index in self.dropped
+                or (here and (here.kind == "demo" or self._is_untouched(index)))
+            ):
+                continue
+            own = here.names if here and here.kind == "exercise" else frozenset()
+            written = self.written[index]
+            if any(written.get(name, given.get(name)) != given.get(name) for name in released.names - own):
+                found.append(index)
+        return found
+
     def _take(self, index: int, released: ReferenceCell) -> None:
         self.taken[index] = released
         self.place[released.index] = index
@@ -178,10 +232,18 @@ class _Repair:
     def problem(self) -> str | None:
         """Why this cannot be a submission of this chapter, if so."""
         graded = [c for c in self.reference.cells if c.kind in ("exercise", "test")]
-        if not graded or any(c.index in self.place for c in graded):
+        if not graded:
             return None
-        ids = sorted({c.grade_id for c in self.cells if c.grade_id} - set(self.reference.by_grade_id))
-        hint = f" Its cells are called {_some(ids)}: is it the notebook of another chapter?" if ids else ""
+        foreign = {c.grade_id for c in self.cells if c.grade_id} - set(self.reference.by_grade_id)
+        foreign = {grade_id for grade_id in foreign if not self.reference.is_shared(grade_id)}
+        other = other_chapter(self.cells, self.reference)
+        if other is None and any(c.index in self.place for c in graded):
+            return None
+        hint = (
+            f" Its cells are called {_some(sorted(foreign))}: is it the notebook of another chapter?" if foreign else ""
+        )
+        if other:
+            hint = f" Its cells are those of {other}: is it the notebook of another chapter?"
         return f"No exercise and no test of {self.reference.name} was found in the notebook.{hint}"
 
     # ------------------------------------------------------------------------------------------- building
@@ -189,7 +251,8 @@ class _Repair:
     def build(self) -> NotebookNode:
         """The clean notebook; adds the notes on what was changed or is missing."""
         self._note_missing_answers()
-        placed: list[tuple[tuple[float, int], NotebookNode]] = []
+        moved = self._moved()
+        placed: list[tuple[tuple[float, float], NotebookNode]] = []
         changed: list[str] = []
         for index, cell in enumerate(self.cells):
             if index in self.dropped:
@@ -206,7 +269,7 @@ class _Repair:
                 changed.append(released.grade_id)
                 if self._holds_answer(index):  # an answer pasted into a locked cell: keep it, above the cell
                     placed.append(((index, 0), self._extra(index, "code", cell.source)))
-            placed.append(((index, 1), _as_released(released, cell.source)))
+            placed.append((moved.get(index, (index, 1)), _as_released(released, cell.source)))
         if changed:
             self.notes.append(
                 f"Locked cells differ from the released ones: {_some(changed)}; the released ones were run."
@@ -240,19 +303,83 @@ class _Repair:
     def _note_missing_answers(self) -> None:
         gone = [c for c in self._open() if c.kind == "exercise"]
         elsewhere = set().union(*(self.names[i] for i, _ in self._free()))
-        lost = [c.grade_id for c in gone if not c.names or not c.names <= elsewhere]
+        lost = []
+        for released in gone:
+            inside = [i for i in self._answers(released) if i in self.taken]
+            if inside and released.names <= set().union(elsewhere, *(self.written[i] for i in inside)):
+                self.notes.append(
+                    f"Cell '{released.grade_id}' is missing; its answer was found in {self._places(inside)}."
+                )
+            elif not released.names or not released.names <= elsewhere:
+                lost.append(released.grade_id)
         if lost:
-            self.notes.append(f"Exercise cells are missing from the notebook: {_some(lost)}.")
+            self.notes.append(
+                f"Exercise cells are missing from the notebook: {_some(lost)}. Copy them from the released notebook "
+                "back into yours, answer them there, and hand it in again."
+            )
         for index, released in self.taken.items():
-            if released.kind != "exercise" or normalised(self.cells[index].source) != released.text:
+            if released.kind != "exercise" or index in self.dropped or not self._is_untouched(index):
                 continue
             test = next((c for c in self.reference.tests if c.index > released.index), None)
-            below = [i for i, _ in self._free() if released.names and released.names <= self.names[i]]
+            below = self._answers(released)
             if test and below and max(below) > self.place.get(test.index, len(self.cells)):
                 self.notes.append(
-                    f"Your answer to '{released.grade_id}' seems to stand below its test; cells run from top to "
-                    "bottom, so the test sees the empty one."
+                    f"Your answer to '{released.grade_id}' seems to stand below its test, in {self._places(below)}; "
+                    "cells run from top to bottom, so the test sees the empty one."
                 )
+
+    def _places(self, indices: list[int]) -> str:
+        """Cells for a sentence: by their ids, or by their number from the top."""
+        ids = [self.taken[i].grade_id for i in indices if i in self.taken and self.taken[i].grade_id]
+        extra = [f"number {i + 1} from the top" for i in indices if i not in self.taken]
+        return "cell " + " and cell ".join([*(f"'{name}'" for name in ids), *extra][:4])
+
+    # ------------------------------------------------------------------------------------------------ order
+
+    def _moved(self) -> dict[int, tuple[float, float]]:
+        """The places of exercises that stand below their own test, where these can safely be put right."""
+        placed = [i for i in sorted(self.taken) if i not in self.dropped]
+        kept = {placed[n] for n in _longest_rising([self.taken[i].index for i in placed])}
+        ordered = 2 * len(kept) > len(placed)
+        found: dict[int, tuple[float, float]] = {}
+        left: list[str] = []
+        for index in placed:
+            released = self.taken[index]
+            test = next((c for c in self.reference.tests if c.index > released.index), None)
+            at = self.place.get(test.index) if test else None
+            if released.kind != "exercise" or at is None or at > index or self._is_untouched(index):
+                continue
+            moves, stays = (index, at) if at in kept else (at, index)
+            after = min((i for i in kept if self.taken[i].index > self.taken[moves].index), default=len(self.cells))
+            if (
+                not ordered
+                or stays not in kept
+                or moves in kept
+                or (moves == index and not self._may_run(index, after))
+            ):
+                left.append(released.grade_id)
+                continue
+            found[moves] = (after - 0.5, 1 + self.taken[moves].index / len(self.reference.cells))
+            what = "it was" if moves == index else "the test was"
+            self.notes.append(
+                f"Cell '{released.grade_id}' stood below its test '{test.grade_id}'; {what} run at its place in the "
+                "released notebook."
+            )
+        if left:
+            self.notes.append(
+                f"Exercise cells stand below their tests: {_some(left)}. Cells run from top to bottom, so the tests do "
+                "not see these answers; put the cells back in the order of the released notebook."
+            )
+        return found
+
+    def _may_run(self, index: int, place: int) -> bool:
+        """Whether a cell can run before the one at `place` as it did where it stands."""
+        needed = names_needed_at_once(self.cells[index].source)
+        if needed is None or self._answers(self.taken[index]):
+            return False
+        between = range(place, index)
+        theirs = [i for i in between if i not in self.taken or self.taken[i].kind == "exercise"]
+        return not any(self.names[i] & needed for i in theirs)
 
     def _extra(self, index: int, cell_type: str, source: str) -> NotebookNode:
         node = _NEW_CELL[cell_type](source)
@@ -281,6 +408,21 @@ def _as_released(released: ReferenceCell, source: str) -> NotebookNode:
     if not released.locked and normalised(source) != released.text:
         node.metadata["coursekit"]["changed"] = True
     return node
+
+
+def _longest_rising(numbers: list[int]) -> list[int]:
+    """The places of a longest subsequence that rises: what is left of a sequence when the moved ones are out."""
+    ends: list[int] = []  # for each length the place where the lowest such subsequence ends
+    before: list[int] = []
+    for place, number in enumerate(numbers):
+        length = bisect.bisect_left(ends, number, key=numbers.__getitem__)
+        before.append(ends[length - 1] if length else -1)
+        ends[length : length + 1] = [place]
+    found, place = [], ends[-1] if ends else -1
+    while place >= 0:
+        found.append(place)
+        place = before[place]
+    return found[::-1]
 
 
 def _unique_ids(cells: list[NotebookNode]) -> None:

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
+from autograder.reading import MAX_BYTES
+
 MAX_FILES = 20_000
 MAX_MEMBER = 64 * 1024 * 1024
 MAX_TOTAL = 8 * 1024 * 1024 * 1024
@@ -24,9 +26,16 @@ MAX_DEPTH = 3
 MAX_RATIO = 200
 # What nbgrader's exchange writes beside a submission; it is needed again when feedback goes back.
 COMPANIONS = ("timestamp.txt", "submission_secret.txt")
-_SMALL = 1024 * 1024
+_SMALL = 8 * 1024 * 1024
 _SKIPPED = ("__MACOSX", ".ipynb_checkpoints", "__pycache__", ".git")
 _NOTEBOOK_ENDS = (".ipynb", ".ipynb.txt", ".ipynb.json", ".json")
+_KINDS = {
+    (".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz"): "is an archive that cannot be opened here, only .zip can",
+    (".py",): "is a Python script, not a notebook",
+    (".pdf",): "is a PDF document, not a notebook",
+    (".html", ".htm"): "is a web page, not a notebook",
+    (".doc", ".docx", ".odt", ".rtf"): "is a text document, not a notebook",
+}
 
 
 @dataclass(frozen=True)
@@ -34,13 +43,15 @@ class Found:
     """One file that was handed in.
 
     `parts` are the folders and the file's name as the instructor's folder or the archive spells them, archives
-    included; `file` is a copy of ours, or None where the file was refused for `reason`.
+    included; `file` is a copy of ours, or None where the file was refused for `reason`. What lies `aside` (the
+    automatic copies of editors, an empty folder) matters only if nothing else is found of a student.
     """
 
     parts: tuple[str, ...]
     file: Path | None
     modified: datetime | None
     reason: str | None = None
+    aside: bool = False
 
     @property
     def origin(self) -> str:
@@ -56,6 +67,12 @@ class Found:
     def is_wanted(self) -> bool:
         """Whether the file is copied: notebooks, and what nbgrader's exchange writes beside them."""
         return self.is_notebook or self.parts[-1] in COMPANIONS
+
+
+def no_notebook(name: str) -> str:
+    """What a file is whose name is not that of a notebook."""
+    known = (what for ends, what in _KINDS.items() if name.lower().endswith(ends))
+    return "is a damaged zip archive" if _is_archive_name(name) else next(known, "is not a notebook")
 
 
 def visible(name: str) -> str:
@@ -94,9 +111,13 @@ class _Store:
 
 
 def _folder(folder: Path, parts: tuple[str, ...], store: _Store) -> Iterator[Found]:
-    for path in sorted(folder.iterdir()):
+    entries = sorted(folder.iterdir())
+    if parts and not entries:
+        yield Found(parts, None, None, "is an empty folder", aside=True)
+    for path in entries:
         here = (*parts, _text(path.name))
         if path.name in _SKIPPED or (path.name.startswith(".") and not _is_archive_name(path.name)):
+            yield _skipped(here)
             continue
         try:
             mode = path.lstat().st_mode
@@ -118,10 +139,17 @@ def _folder(folder: Path, parts: tuple[str, ...], store: _Store) -> Iterator[Fou
             yield _copied(path, here, store)
 
 
+def _skipped(parts: tuple[str, ...]) -> Found:
+    """What an editor or a system wrote on its own."""
+    automatic = parts[-1] == ".ipynb_checkpoints"
+    reason = "holds only Jupyter's automatic copies" if automatic else "is a hidden file, not a notebook"
+    return Found(parts, None, None, reason, aside=True)
+
+
 def _copied(path: Path, parts: tuple[str, ...], store: _Store) -> Found:
     modified = datetime.fromtimestamp(path.stat().st_mtime)
     if not Found(parts, None, modified).is_wanted:
-        return Found(parts, None, modified, "is not a notebook")
+        return Found(parts, None, modified, no_notebook(parts[-1]))
     if store.files >= MAX_FILES:
         return Found(parts, None, modified, "was left out: too many files")
     target = store.new()
@@ -149,8 +177,14 @@ def _archive(path: Path, parts: tuple[str, ...], store: _Store, depth: int) -> I
         yield Found(parts or (path.name,), None, None, "is a damaged zip archive")
         return
     with archive:
+        skipped: set[tuple[str, ...]] = set()
         for info in archive.infolist():
-            yield from _member(archive, info, parts, store, depth)
+            for found in _member(archive, info, parts, store, depth):
+                if not found.aside:
+                    yield found
+                elif found.parts not in skipped:
+                    skipped.add(found.parts)
+                    yield found
 
 
 def _member(
@@ -159,7 +193,16 @@ def _member(
     name = _member_name(info).replace("\\", "/")
     pieces = PurePosixPath(name).parts
     here = (*parts, *(_text(piece) for piece in pieces if piece not in ("/", ".")))
-    if info.is_dir() or any(piece in _SKIPPED for piece in pieces) or not pieces or pieces[-1].startswith("."):
+    if not pieces:
+        return
+    hidden = next((n for n, piece in enumerate(pieces) if piece in _SKIPPED), None)
+    if hidden is None and pieces[-1].startswith(".") and pieces[-1] != "..":
+        hidden = len(pieces) - 1
+    if hidden is not None:
+        yield _skipped((*parts, *(_text(piece) for piece in pieces[: hidden + 1] if piece != "/")))
+        return
+    if info.is_dir():
+        yield Found(here, None, None, "is an empty folder", aside=True)
         return
     try:
         modified = datetime(*info.date_time)
@@ -177,10 +220,10 @@ def _member(
     elif _is_archive_name(name):
         yield from _inner_archive(archive, info, here, store, depth)
     elif not Found(here, None, modified).is_wanted:
-        yield Found(here, None, modified, "is not a notebook")
+        yield Found(here, None, modified, no_notebook(here[-1]))
     else:
         target = store.new()
-        reason = _extract(archive, info, target, store)
+        reason = _extract(archive, info, target, store, MAX_BYTES)
         yield Found(here, None if reason else target, modified, reason)
 
 
@@ -211,18 +254,25 @@ def _inner_archive(
         inner.unlink(missing_ok=True)
 
 
-def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, store: _Store) -> str | None:
-    """Unpack one member to `target`; the reason why not, if not. What the archive says of sizes is not believed."""
+def _extract(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, store: _Store, readable: int | None = None
+) -> str | None:
+    """Unpack one member to `target`; the reason why not, if not. What the archive says of sizes is not believed.
+
+    Of a file that is larger than what is `readable` only the size is kept: whoever reads it says what to do.
+    """
     written, most = 0, max(_SMALL, info.compress_size * MAX_RATIO)
+    longest = MAX_MEMBER if readable is None else readable
     try:
         with archive.open(info) as source, target.open("wb") as file:
             while chunk := source.read(1 << 16):
                 written += len(chunk)
-                if written > MAX_MEMBER:
+                if written > longest:
                     break
-                if written > most or written > store.left:
+                if written > store.left or (written > most and readable is None):
                     raise ValueError("it unpacks to too much")
-                file.write(chunk)
+                if written <= most:
+                    file.write(chunk)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError) as error:
         target.unlink(missing_ok=True)
         why = "it unpacks to too much" if isinstance(error, ValueError) else "it is damaged"
@@ -230,9 +280,16 @@ def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, stor
     except Exception as error:  # zlib, lzma and bz2 each raise errors of their own on damaged data
         target.unlink(missing_ok=True)
         return f"could not be unpacked: {type(error).__name__}"
-    if written > MAX_MEMBER:
+    finally:
+        store.left -= written
+    if written > longest:
         _sparse(target, max(written, min(info.file_size, 16 * MAX_MEMBER)))
-    store.left -= written
+    elif written > most:
+        target.unlink(missing_ok=True)
+        return (
+            f"could not be unpacked: it unpacks to too much ({written / 1e6:.0f} MB of repeated text); clear all "
+            "outputs, save, and hand it in again"
+        )
     return None
 
 

@@ -9,11 +9,14 @@ import nbformat
 import pytest
 
 from autograder import reading
+from autograder.course import chapter as chapter_named
 from autograder.reading import Unreadable, parse_cells, read_cells
-from autograder.reference import Reference, defined_names
+from autograder.reference import Reference, defined_names, definitions, names_needed_at_once
 from autograder.submission import check_file
 from autograder.tests import tiny_class
 from autograder.tests.tiny_class import answered, cell, released, without_metadata, write
+
+START = chapter_named("00_start")
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +110,10 @@ def test_outputs_attachments_and_foreign_metadata_are_dropped(check, chapter):
         (b"<!DOCTYPE html><html>login</html>", "web page"),
         (b"%PDF-1.7 ...", "PDF"),
         (b"PK\x03\x04....", "zip archive"),
+        (b"Rar!\x1a\x07", "a RAR archive"),
+        (b"7z\xbc\xaf\x27\x1c..", "a 7z archive"),
+        (b"import numpy as np\n", "Python code, not a notebook. Hand in the .ipynb file itself"),
+        (b"# %%\ndef double(x):", "Python code"),
         (b"[" * 100_000, "nested too deeply"),
         (b"[" * 3_000_000, "nested values"),
         (b"[1, 2, 3]", "not a notebook"),
@@ -214,6 +221,26 @@ def test_another_chapters_notebook_is_named(check, chapter):
     checked = check(notebook)
     assert "another chapter" in checked.problem
     assert "conv-" in checked.problem
+
+
+@pytest.mark.parametrize("stripped", [False, True])
+def test_another_chapters_notebook_is_named_although_it_has_ids_that_all_chapters_have(check, stripped):
+    notebook = released(START)
+    assert {"setup", "q1", "q1-test"} <= {c.metadata.get("nbgrader", {}).get("grade_id") for c in notebook.cells}
+    checked = check(without_metadata(notebook) if stripped else notebook)
+    assert "Its cells are those of 00_start: is it the notebook of another chapter?" in checked.problem
+
+
+@pytest.mark.parametrize("kept", ["ex1-double", "ex2-square", "q1", "ex1-double-test"])
+@pytest.mark.parametrize("stripped", [False, True])
+def test_one_cell_of_the_right_chapter_is_never_refused(check, chapter, kept, stripped):
+    whole = answered(chapter)
+    place = whole.cells.index(cell(whole, kept))
+    notebook = without_metadata(whole) if stripped else whole
+    notebook.cells = [notebook.cells[place]]
+    assert check(notebook).problem is None
+    notebook.cells.insert(0, nbformat.v4.new_code_cell('lab = setup("00_start")'))  # pasted from elsewhere
+    assert check(notebook).problem is None
 
 
 # ------------------------------------------------------------------------------------------- lost metadata
@@ -353,6 +380,153 @@ def test_an_answer_below_its_test_is_pointed_out(check, chapter):
     assert any("below its test" in note for note in check(notebook).notes)
 
 
+def test_a_missing_exercise_says_what_to_do(check, chapter):
+    notebook = answered(chapter)
+    notebook.cells.remove(cell(notebook, "ex1-double"))
+    (note,) = check(notebook).notes
+    assert "Copy them from the released notebook back into yours" in note
+
+
+# ------------------------------------------------------------------------ answers in other cells, moved cells
+
+DOUBLE = "def double(x):\n    return 2 * x"
+SQUARES = "def square(x):\n    return x * x\n\ndef cube(x):\n    return x ** 3"
+
+
+def stub(chapter, grade_id):
+    return cell(released(chapter), grade_id).source
+
+
+def insert(notebook, grade_id, source, offset=0):
+    """Insert a code cell above the one with this id, or `offset` cells below that place."""
+    place = notebook.cells.index(cell(notebook, grade_id)) + offset
+    notebook.cells.insert(place, nbformat.v4.new_code_cell(source))
+
+
+def test_all_answers_in_one_cell_at_the_top_are_not_overwritten_by_the_stubs(check, chapter):
+    notebook = released(chapter)
+    insert(notebook, "ex1-double", "\n\n".join(["%matplotlib inline", DOUBLE, SQUARES, 'answer_one = "b"']))
+    checked = check(notebook)
+    space = run_defs(_without_magics(checked))
+    assert (space["double"](4), space["square"](3), space["cube"](2), space["answer_one"]) == (8, 9, 8, "b")
+    (note,) = checked.notes
+    assert "Empty exercise cells were left out: 'ex1-double', 'ex2-square', 'q1'." in note
+    assert "cell number 4 from the top" in note
+
+
+def _without_magics(checked):
+    for node in checked.notebook.cells:
+        node.source = node.source.replace("%matplotlib inline", "")
+    return checked
+
+
+@pytest.mark.parametrize("comment", ["", "# to do\n"])
+def test_an_answer_in_another_exercises_cell_is_not_overwritten(check, chapter, comment):
+    cells = {"ex1_double": DOUBLE + "\n\n" + SQUARES, "ex2_square": comment + stub(chapter, "ex2-square")}
+    checked = check(answered(chapter, **cells))
+    assert run_defs(checked)["cube"](2) == 8
+    assert any("'ex2-square'" in note and "in cell 'ex1-double'" in note for note in checked.notes)
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "def square(x):\n    return x * x",  # one of two functions
+        "def square(x):\n    pass\n\ndef cube(x):\n    raise NotImplementedError()",  # nothing written
+        "def square(x):\n    return x * x\n\ndef cube(x):\n    return x ** 3 (",  # does not run
+        "print(square, cube)",
+    ],
+)
+def test_a_stub_stays_where_nothing_whole_stands_above_it(check, chapter, above):
+    notebook = answered(chapter, ex2_square=stub(chapter, "ex2-square"))
+    insert(notebook, "ex2-square", above)
+    assert "ex2-square" in ids(check(notebook))
+
+
+def test_a_copy_of_the_stub_above_is_no_answer(check, chapter):
+    notebook = answered(chapter, ex1_double=stub(chapter, "ex1-double"))
+    insert(notebook, "ex1-double", stub(chapter, "ex1-double"))
+    assert "ex1-double" in ids(check(notebook))
+
+
+def test_an_answer_of_the_students_own_is_never_left_out(check, chapter):
+    for mine in ("def double(x):\n    return 3 * x", "def double(x):\n    return 2 * x (", "double = None"):
+        notebook = answered(chapter, ex1_double=mine)
+        insert(notebook, "ex1-double", DOUBLE)
+        assert source(check(notebook), "ex1-double") == mine
+
+
+def test_an_answer_below_its_test_in_another_exercises_cell_is_pointed_out(check, chapter):
+    q1 = 'answer_one = "b"\n' + DOUBLE
+    (note,) = check(answered(chapter, ex1_double=stub(chapter, "ex1-double"), q1=q1)).notes
+    assert "'ex1-double' seems to stand below its test, in cell 'q1'" in note
+
+
+def test_the_answer_of_a_missing_cell_is_found_in_another_exercises(check, chapter):
+    notebook = answered(chapter, ex2_square=DOUBLE + "\n\n" + SQUARES)
+    notebook.cells.remove(cell(notebook, "ex1-double"))
+    (note,) = check(notebook).notes
+    assert note == "Cell 'ex1-double' is missing; its answer was found in cell 'ex2-square'."
+
+
+def order(checked):
+    return [c.metadata["nbgrader"]["grade_id"] for c in checked.notebook.cells if "nbgrader" in c.metadata]
+
+
+def move(notebook, grade_id, place):
+    node = cell(notebook, grade_id)
+    notebook.cells.remove(node)
+    notebook.cells.insert(place, node)
+    return notebook
+
+
+def test_an_exercise_below_its_test_runs_at_its_place(check, chapter, reference):
+    checked = check(move(answered(chapter), "ex1-double", 99))
+    assert order(checked) == list(reference.by_grade_id)
+    (note,) = checked.notes
+    assert "'ex1-double' stood below its test 'ex1-double-test'; it was run at its place" in note
+
+
+def test_a_test_above_its_exercise_runs_at_its_place(check, chapter, reference):
+    checked = check(move(answered(chapter), "ex2-square-test", 1))
+    assert order(checked) == list(reference.by_grade_id)
+    assert any("the test was run at its place" in note for note in checked.notes)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["@helper\ndef double(x):\n    return 2 * x", "def double(x=helper):\n    return 2 * x", DOUBLE + "\nhelper(1)"],
+)
+def test_an_exercise_that_needs_what_stands_below_its_test_stays_and_is_pointed_out(check, chapter, answer):
+    notebook = move(answered(chapter, ex1_double=answer), "ex1-double", 99)
+    insert(notebook, "q1", "def helper(f):\n    return f")
+    checked = check(notebook)
+    assert order(checked)[-1] == "ex1-double"
+    assert any("below their tests: 'ex1-double'. Cells run from top to bottom" in note for note in checked.notes)
+
+
+def test_an_exercise_below_its_test_stays_where_another_answer_stands_above(check, chapter):
+    notebook = move(answered(chapter), "ex1-double", 99)
+    insert(notebook, "ex1-double-test", DOUBLE)
+    checked = check(notebook)
+    assert order(checked)[-1] == "ex1-double"
+
+
+def test_a_notebook_in_another_order_is_left_as_it_is_and_pointed_out(check, chapter):
+    notebook = answered(chapter)
+    notebook.cells = notebook.cells[::-1]
+    checked = check(notebook)
+    assert order(checked)[0] == "q1-test"
+    assert any("Exercise cells stand below their tests" in note for note in checked.notes)
+
+
+def test_deep_expressions_are_checked_too(check, chapter):
+    notebook = answered(chapter, ex1_double=stub(chapter, "ex1-double"))
+    insert(notebook, "ex1-double", "double = " + "+".join(["1"] * 20_000))
+    insert(notebook, "ex1-double", "double = " + "-" * 2_000 + "1")
+    assert check(notebook).problem is None
+
+
 def test_an_exercise_turned_into_text_counts_as_code(check, chapter):
     notebook = answered(chapter)
     target = cell(notebook, "ex1-double")
@@ -422,6 +596,25 @@ def test_a_forged_note_does_not_survive(check, chapter):
 
 
 # --------------------------------------------------------------------------------------------------- helpers
+
+
+def test_definitions_leave_out_what_is_only_announced():
+    code = "class A:\n    def f(self):\n        'doc'\n        raise NotImplementedError()\ndef g():\n    ...\nx = 1"
+    assert set(definitions(code)) == {"x"}
+    assert definitions("def g(): return 1  # a") == definitions("def g():\n    return 1")
+    assert definitions("def g(:") == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "names"),
+    [
+        ("class A(B):\n    c = d\n    def f(self, x=e):\n        return g", {"B", "d", "e"}),
+        ("h = lambda: i\nprint(j)", {"print", "j"}),
+        ("def f(:", None),
+    ],
+)
+def test_names_that_a_cell_needs_at_once(code, names):
+    assert names_needed_at_once(code) == names
 
 
 @pytest.mark.parametrize(
