@@ -322,9 +322,10 @@ def experiment_detector(yolo_encode, nms, mean_average_precision):
         )
         best = sum(_best_kept(part, scores[..., c]) for c, part in enumerate(found))
         expect.true(best == 0, f"nms drops the best box of {best} pictures", likely="the best box is kept first")
-        lost = sum(_lost(*part, scores[..., c], boxes) for c, part in enumerate(kept)) / int((scores > 0.05).sum())
-        # right: 0; boxes that are gone drop others: 0.05, which exercise 7 sees; boxes that touch 0.51, all but the best
-        # 0.71 (and mAP hardly notices, since shapes of one class are seldom close together)
+        lost = sum(_lost(*part, scores[..., c], boxes) for c, part in enumerate(kept))
+        lost /= max(1, int((scores > 0.05).sum()))
+        # right: 0; boxes that are gone drop others: 0.05, which exercise 7 sees; boxes that touch: 0.51, all but the
+        # best: 0.71 (mAP hardly notices, since shapes of one class are seldom close together)
         hint = "a box goes only where a better one that stays overlaps it by more than the threshold"
         expect.true(lost < 0.15, f"nms drops {lost:.0%} of the boxes though no better one overlaps them", likely=hint)
         inputs = [(*part, *gt) for part, gt in zip(found, truth, strict=True)]
