@@ -1,13 +1,15 @@
-"""What the graded experiments of several chapters share: the digits, read once a process, and one thread."""
+"""What the graded experiments of several chapters share: digits, one thread, networks with weights that came."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from coursekit.data import mnist
+from torch import nn
 
 digits = functools.cache(mnist)  # unpacking the file takes longer than a small test
 
@@ -28,3 +30,20 @@ def pixels(count: int | None, test: bool = False) -> torch.Tensor:
     data = digits()
     images = (data.x_test if test else data.x_train)[:count]
     return torch.from_numpy(images.reshape(len(images), -1).copy())
+
+
+def fitted(make: Callable[[], nn.Module], weights: Any) -> nn.Module | None:
+    """The network that `make` builds, in evaluation mode, with weights that a student's process trained.
+
+    `weights`: the values of its `state_dict()` in order; None where what came is something else.
+    """
+    with torch.device("meta"):  # no numbers are drawn, and no memory is taken
+        net = make()
+    state = net.state_dict()
+    if not isinstance(weights, list) or len(weights) != len(state):
+        return None
+    for came, wanted in zip(weights, state.values(), strict=True):
+        if not isinstance(came, torch.Tensor) or (came.shape, came.dtype) != (wanted.shape, wanted.dtype):
+            return None
+    net.load_state_dict(dict(zip(state, weights, strict=True)), assign=True)
+    return net.requires_grad_(False).eval()

@@ -171,8 +171,9 @@ def _widths(n: int, hidden_widths: tuple, m: int) -> list[tuple[int, int]]:
     return [*pairwise(up), *pairwise(up[::-1])]
 
 
-def _shapes(args) -> list[tuple]:
-    return [shape for a, b in _widths(*args) for shape in ((b, a), (b,))]
+def layer_shapes(n: int, hidden_widths: tuple, m: int) -> list[tuple]:
+    """Shapes of the weights and biases in the order of use."""
+    return [shape for a, b in _widths(n, hidden_widths, m) for shape in ((b, a), (b,))]
 
 
 def _half(act, part, h):
@@ -184,7 +185,7 @@ def _half(act, part, h):
     return h
 
 
-def _passes(act, weights, x):
+def passes(act, weights, x):
     """Code and reconstruction by hand."""
     half = len(weights) // 2
     code = _half(act, weights[:half], x.flatten(1))
@@ -198,7 +199,7 @@ def bottleneck_parts(BottleneckAutoencoder):
         for args in ((6, (5, 4), 2), (7, (), 3), (5, [4], 1), (784, (256, 64), 10)):
             expect.case(f"BottleneckAutoencoder{(args[0], tuple(args[1]), args[2])}")
             found = observe(describe, BottleneckAutoencoder, *args, time_limit=20.0).value
-            want = [tuple(shape) for shape in _shapes(args)]
+            want = [tuple(shape) for shape in layer_shapes(*args)]
             expect.true(
                 [tuple(shape) for shape in found["shapes"]] == want,
                 "state_dict() does not hold the weights and biases of the layers in the order of use",
@@ -240,10 +241,10 @@ def bottleneck_forward(BottleneckAutoencoder):
         ):
             for dtype, close in DTYPES:
                 expect.case(f"BottleneckAutoencoder{args}, act {act or 'by default'}, x {shape}, {dtype_name(dtype)}")
-                weights = [normal(50 + i, *s, dtype=dtype) for i, s in enumerate(_shapes(args))]
+                weights = [normal(50 + i, *s, dtype=dtype) for i, s in enumerate(layer_shapes(*args))]
                 x = normal(49, *shape, dtype=dtype)
                 function = {None: torch.relu, "ReLU": torch.relu, "Tanh": torch.tanh, "Sigmoid": torch.sigmoid}[act]
-                code, x_hat = _passes(function, weights, x)
+                code, x_hat = passes(function, weights, x)
                 came = observe(run, BottleneckAutoencoder, args, act, weights, x, time_limit=10.0).value
                 expect.close(came["z"], code, "z", likely=hint, **close)
                 expect.close(came["encode"], code, "encode(x)", likely=hint, **close)

@@ -190,18 +190,20 @@ def _many(expect: Any, nms: Any, generator: torch.Generator) -> None:
     scores = torch.randperm(1000, generator=generator).double()
     run = Probe(expect, nms, "boxes scores iou_threshold", time_limit=3.0, replacing={"box_iou": ship(IOU, "box_iou")})
     got = run(boxes, scores, 0.4).value
-    table = torch.tril(_fast_table(boxes[scores.argsort(descending=True)]), -1) > 0.4  # rows: worse, columns: better
+    ranked = boxes[scores.argsort(descending=True)]
+    table = torch.tril(overlaps(ranked, ranked), -1) > 0.4  # rows: worse, columns: better
     kept = torch.zeros(1000, dtype=torch.bool)
     for i in range(1000):
         kept[i] = not (table[i] & kept).any()
     _kept(expect, got, scores.argsort(descending=True)[kept].tolist())
 
 
-def _fast_table(boxes: torch.Tensor) -> torch.Tensor:
-    low, high = torch.maximum(boxes[:, None, :2], boxes[:, :2]), torch.minimum(boxes[:, None, 2:], boxes[:, 2:])
+def overlaps(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """The overlaps of many boxes at once: [N, M]."""
+    low, high = torch.maximum(a[:, None, :2], b[:, :2]), torch.minimum(a[:, None, 2:], b[:, 2:])
     shared = (high - low).clamp(min=0).prod(dim=-1)
-    area = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1)
-    return shared / (area[:, None] + area - shared).clamp(min=1e-300)
+    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(dim=1) for boxes in (a, b)]
+    return shared / (areas[0][:, None] + areas[1] - shared).clamp(min=1e-300)
 
 
 def _refusals(expect: Any, run: Probe) -> None:
