@@ -10,11 +10,12 @@ import textwrap
 
 import pytest
 
+from autograder.checks.autoencoders.standins import source_of
 from autograder.source import SourceCell
 from autograder.testing import PlainKernel, using_side
 from autograder.variants import build, cells_of
 
-CHAPTERS = ("01_optimization", "02_backprop")
+CHAPTERS = ("01_optimization", "02_backprop", "03_cnn", "08_autoencoders")
 # a stand-in that could be handed in as the class or function of the exercise, under another name
 SOLVES = {"Net": {"Sequential"}}
 # (test, name): handed over to the test, but not what it tests, and another one is used in its place
@@ -98,3 +99,8 @@ def test_a_source_that_gives_the_answer_away_is_seen():
     """
     assert defined(source) == {"Net", "tools", "sgd_step", "answer"}
     assert given_away(source, {"sgd_step", "Sequential", "forward", "predict"}) == {"sgd_step", "Sequential"}
+
+
+def test_a_stand_in_comes_without_the_others():
+    names = {name for name in defined(source_of("reparameterize")) if not name.startswith("_")}
+    assert names == {"reparameterize", "tools"}
