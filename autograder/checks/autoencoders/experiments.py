@@ -159,8 +159,7 @@ def experiment_bottleneck(BottleneckAutoencoder, reconstruction_loss):
         hint = "no activation on code and output, ReLU behind every hidden layer, the squared error: see exercise 2"
         what = "the training diverges, or state_dict() does not hold the weights and biases of the layers"
         expect.true(ratio is not None, what, likely=hint)
-        # right, over 6 seeds: 0.68 to 0.76; activation on the code 0.83 to 1.05, on the output 0.88 to 1.03, none at
-        # all 1.00
+        # right, 6 seeds: 0.69 to 0.73; trained with an activation on the code 2.8, on the output 15, with none 2.9
         expect.true(ratio < 0.80, f"the test error is {ratio:.3f} times that of PCA with ten numbers", likely=hint)
 
 
@@ -209,8 +208,9 @@ def experiment_dae(dae_loss, variance_digits, GatedDAE):
         gap = dae_gap(_lab(6000), dae_loss, variance_digits, GatedDAE)
         hint = "noisy input, clean target, the gate on the noisy input: see exercises 3 and 4"
         expect.true(gap is not None, "the training diverges", likely=hint)
-        # right, over 6 seeds: 0.385 to 0.444; no sigmoid on the gate 0.18 to 0.21, one noise value for an image -0.24
-        # to 0.08, code detached -0.01, sigma squared -0.8, clean input -1.9, corrupted target -2.3, no direct path -9.1
+        # right, 6 seeds: 0.393 to 0.475; trained with no sigmoid on the gate -0.7, no direct path -2.2, a corrupted
+        # target -2.3. Scored as it was trained, one noise value for an image came to 0.08, a detached code to -0.01. A
+        # gain with the true mask comes to 1: no weights reach that on digits they have not seen.
         expect.true(gap >= 0.30, f"the denoiser closes {gap:.2f} of the gap from fixed gain to oracle", likely=hint)
 
 
@@ -242,7 +242,7 @@ def experiment_vae(VAE, elbo, variance_digits):
         gap = vae_gap(_lab(6000), VAE, elbo, variance_digits)
         hint = "sums over pixels and latents, a fresh draw for each example, log σ within its range: see 6 and 7"
         expect.true(gap is not None, "the training diverges", likely=hint)
-        # right, over 6 seeds: 0.116 to 0.180; one noise value for an image -0.12 to 0.04, one draw for the batch
-        # -0.02 to 0.01, draw detached -0.02, likelihood averaged over the pixels -0.02, log sigma as log variance
-        # -0.7, mean decoded instead of a draw -0.8, KL added: diverges
+        # right, 11 seeds: 0.121 to 0.222; one draw for the batch, 6 seeds: -0.03 to 0.06; draw detached -0.02, mean
+        # over the pixels in the likelihood -0.02, mean decoded instead of a draw -0.9, KL added: diverges. Scored as
+        # it was trained, one noise value for an image came to 0.04.
         expect.true(gap >= 0.08, f"the ELBO closes {gap:.2f} of the gap from one normal to the oracle", likely=hint)
