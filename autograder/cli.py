@@ -156,10 +156,10 @@ def variants(
     with _told(VariantError, LookupError, OSError), ExitStack() as stack:
         runner = None
         if judge:
-            from autograder.judge.answers import JudgeRunner
+            from autograder.judge.answers import AnswersInJudge
             from autograder.judge.runner import Judge
 
-            runner = JudgeRunner(stack.enter_context(Judge()))
+            runner = AnswersInJudge(stack.enter_context(Judge()))
         for item in _chosen(chapters):
             text, status = run(item.folder, only, runner)
             typer.echo(text)

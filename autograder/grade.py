@@ -148,6 +148,9 @@ def grade(
             return _Grading(folder, book, intake, _jobs(jobs), again, watch).run(chapters)
     except Busy as error:
         raise GradingError(str(error)) from None
+    except PermissionError as error:
+        what = f"The class folder {folder.path} cannot be written ({error.strerror}: {error.filename})"
+        raise GradingError(f"{what}; choose another one with --folder.") from None
     except GradebookError as error:
         raise GradingError(f"The gradebook cannot be read: {error}. Run this again to go on.") from None
 

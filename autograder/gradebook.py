@@ -288,9 +288,14 @@ class _Messages(logging.Handler):
         return next((text for text in self.lines if text.strip()), "")
 
 
+_SQL_DETAILS = ("[SQL:", "[parameters:", "(Background on this error")
+
+
 def _last_line(text: str) -> str:
-    lines = [line for line in text.strip().splitlines() if line.strip()]
-    last = lines[-1].strip() if lines else ""
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    # what the database says stands above these
+    lines = [line for line in lines if not line.startswith(_SQL_DETAILS)]
+    last = lines[-1] if lines else ""
     name, _, message = last.partition(": ")
     # "autograder.steps.CannotGrade: The record ..." reads better without the class
     return message if message and name.replace(".", "").replace("_", "").isalnum() and name[-1:].isalpha() else last

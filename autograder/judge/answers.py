@@ -18,7 +18,7 @@ from .testcell import run_test
 _KINDS = {"time": "raised", "memory": "raised", "crashed": "raised", "fault": "crashed"}
 
 
-class JudgeRunner:
+class AnswersInJudge:
     """Each answer's cells in a fresh sandboxed process, its test cells in this one. See `variants.Runner`."""
 
     def __init__(self, judge: Judge, limits: Limits | None = None):

@@ -18,7 +18,7 @@ import pytest
 from filelock import FileLock
 
 from autograder.grade import GradingError, grade
-from autograder.gradebook import ClassGradebook, GradebookError
+from autograder.gradebook import ClassGradebook, GradebookError, _last_line
 from autograder.judge.record import Record
 from autograder.layout import ClassFolder
 from autograder.report import remarks, report_page, write_reports
@@ -67,6 +67,8 @@ def graded(course, tmp_path_factory):
     seen = []
     result = run(course, base, watch=lambda *event: seen.append(event))
     return base, result, seen
+
+DISK_FULL = "sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) database or disk is full"
 
 
 def run(course, base: Path, **options):
@@ -288,6 +290,21 @@ def test_those_graded_before_are_named_where_a_run_is_of_others(course, small, t
     assert [o.submission.student for o in late.outcomes] == ["zoe"] and late.chapters[0].others == ["ada", "bob"]
     assert any("2 students" in line and "ada, bob" in line for line in remarks(late.chapters[0]))
     assert "ada, bob" in report_page(late) and again(course, small).chapters[0].others == ["zoe"]
+
+
+def test_a_folder_that_cannot_be_written_is_named(course, small, monkeypatch):
+    def refused(self, **options):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    with pytest.raises(GradingError, match=r"cannot be written.*--folder"):
+        again(course, small)
+
+
+def test_what_the_database_says_is_told_and_not_the_statement():
+    lines = ["Traceback (most recent call last):", '  File "x"', DISK_FULL, "[SQL: INSERT]", "[parameters: ()]"]
+    told = _last_line("\n".join([*lines, "(Background on this error at: https://example.org)"]))
+    assert told == "(sqlite3.OperationalError) database or disk is full"
 
 
 def test_a_lost_gradebook_is_written_again_from_the_records(course, small):

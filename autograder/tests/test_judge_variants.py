@@ -11,7 +11,7 @@ import torch
 
 from autograder import variants
 from autograder.course import CHAPTERS, chapter
-from autograder.judge.answers import JudgeRunner
+from autograder.judge.answers import AnswersInJudge
 from autograder.judge.diagnosis import Diagnosis, same
 from autograder.judge.limits import Limits
 from autograder.judge.plan import build_plan
@@ -33,7 +33,7 @@ def verdicts(rows: list[variants.Row]) -> dict[str, dict[str, bool]]:
 
 
 def test_the_first_chapter_has_equal_results_both_ways():
-    far = variants.run_variants("00", runner=JudgeRunner(the_judge()))
+    far = variants.run_variants("00", runner=AnswersInJudge(the_judge()))
     assert [row.problem for row in far if not row.ok] == [] and len(far) > 20
     assert verdicts(far) == verdicts(plain_rows("00"))
     kinds = lambda rows: {r.variant.id: {t: (o.kind, o.what, o.case) for t, o in r.outcomes.items()} for r in rows}
@@ -45,7 +45,7 @@ def test_the_first_chapter_has_equal_results_both_ways():
 def test_every_chapters_verdicts_hold_across_the_judge(name):
     """Wrong answers fail and right ones pass; the plain suite of the chapter says the same for a plain kernel."""
     try:
-        far = variants.run_variants(name, runner=JudgeRunner(the_judge()))
+        far = variants.run_variants(name, runner=AnswersInJudge(the_judge()))
     except LookupError:
         pytest.skip("no list of variants")
     broken = {r.variant.id: o.message for r in far for o in r.outcomes.values() if o.kind == "crashed"}
