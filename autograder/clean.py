@@ -122,11 +122,16 @@ def clean_html(html: str) -> str:
                 return cleaned
         except (RecursionError, ValueError, AssertionError):  # parsers give up on nonsense in several ways
             pass
-    return _sanitised(f"<pre>{escape(_cut(html, MAX_TEXT // 2), quote=False)}</pre>")
+    return _sanitised(_as_text(html))
 
 
 def _too_large(html: str) -> bool:
     return len(html) > MAX_HTML or html.count("<") > MAX_ELEMENTS
+
+
+def _as_text(source: str) -> str:
+    """HTML that shows a source as the text that it is."""
+    return f"<pre>{escape(_cut(source, MAX_TEXT // 2), quote=False)}</pre>"
 
 
 def _cleaned(html: str) -> str | None:
@@ -199,11 +204,11 @@ def markdown_to_html(source: str) -> str:
     Also nbconvert's `markdown2html` filter in the shipped configuration: nbgrader's own templates do not clean.
     """
     if len(source) > MAX_TEXT:
-        return clean_html(f"<pre>{escape(_cut(source, MAX_TEXT // 2), quote=False)}</pre>")
+        return clean_html(_as_text(source))
     try:
         rendered = MarkdownWithMath(renderer=_Renderer(escape=False, exclude_anchor_links=True)).render(source)
     except (RecursionError, ValueError, IndexError, KeyError):  # text that no parser was written for
-        rendered = f"<pre>{escape(_cut(source, MAX_TEXT // 2), quote=False)}</pre>"
+        rendered = _as_text(source)
     return clean_html(rendered)
 
 

@@ -9,10 +9,11 @@ import ast
 import functools
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 import nbformat
 from nbformat import NotebookNode
@@ -36,6 +37,12 @@ def normalised(source: str) -> str:
     return "\n".join(line.rstrip() for line in source.expandtabs(4).strip("\n").split("\n")).strip("\n")
 
 
+# What is worked out of a cell's text is kept: most cells of a submission are those of all others, and the student's own
+# are asked for several times.
+_kept = functools.lru_cache(maxsize=1024)
+
+
+@_kept
 def defined_names(source: str) -> frozenset[str]:
     """The names of functions, classes and variables that a code cell defines at its top level.
 
@@ -59,7 +66,8 @@ def defined_names(source: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def definitions(source: str) -> dict[str, str]:
+@_kept
+def definitions(source: str) -> Mapping[str, str]:
     """For each name that a code cell defines at its top level, what it is last set to, in a form to compare.
 
     Comments and layout do not matter. Names that are only announced (a stub's `raise`, `pass`, `...`) are left
@@ -75,13 +83,18 @@ def definitions(source: str) -> dict[str, str]:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             names = [leaf.id for target in targets for leaf in ast.walk(target) if isinstance(leaf, ast.Name)]
             found |= dict.fromkeys(names, _dump(node))
-    return found
+    return MappingProxyType(found)
 
 
 def is_same_code(source: str, other: str) -> bool:
     """Whether two code cells differ at most in comments and layout."""
-    a, b = _statements(source), _statements(other)
-    return bool(a) and len(a) == len(b) and all(_dump(x) == _dump(y) for x, y in zip(a, b, strict=True))
+    return _code(source) != () and _code(source) == _code(other)
+
+
+@_kept
+def _code(source: str) -> tuple[str, ...]:
+    """The statements of a code cell, in a form to compare."""
+    return tuple(map(_dump, _statements(source)))
 
 
 def _dump(node: ast.AST) -> str:
@@ -253,7 +266,11 @@ def own_cells(cells: Sequence[RawCell], references: Sequence[Reference | None]) 
 
     A cell that claims the id of one chapter counts for no other. Ids that many chapters have say nothing.
     """
-    own = _own_marks(references)
+    return _counts(cells, _own_marks(references))
+
+
+def _counts(cells: Sequence[RawCell], own: Sequence[frozenset[tuple[str, str]]]) -> list[int]:
+    """For each chapter's own marks the number of cells that have them."""
     counts = [0] * len(own)
     for cell in cells:
         marks = _marks(cell)
@@ -271,8 +288,9 @@ def other_chapter(cells: Sequence[RawCell], reference: Reference) -> str | None:
     cells of another say nothing: they may have been pasted.
     """
     known = [other for other in _released_chapters() if other.name != reference.name]
-    own, *counts = own_cells(cells, [reference, *known])
-    strong = {mark for mark in _own_marks([reference, *known])[0] if mark[0] != "name"}
+    marks = _own_marks([reference, *known])
+    own, *counts = _counts(cells, marks)
+    strong = {mark for mark in marks[0] if mark[0] != "name"}
     best = max(range(len(known)), key=counts.__getitem__, default=None)
     if best is None or counts[best] < CLEAR or counts[best] <= 10 * own or any(_marks(cell) & strong for cell in cells):
         return None

@@ -188,7 +188,7 @@ class _Watch:
                 fields = _stat(pid)
                 total += _seconds_in(fields)
                 self.seen[pid, fields[19]] = sum(map(int, fields[11:13])) / _TICKS
-                held = int(fields[21]) * resource.getpagesize()
+                held = _resident_in(fields)
                 self.grown += max(0, held - self.at_start)
                 self.peak = max(self.peak, held)
         # An ended process counts for its parent, unless the parent never waits for it.
@@ -255,8 +255,12 @@ def _stat(pid: int) -> list[bytes]:
 def _resident(pid: int) -> int:
     """Bytes of memory that a process holds, what it shares included."""
     with contextlib.suppress(OSError, IndexError, ValueError):
-        return int(_stat(pid)[21]) * resource.getpagesize()
+        return _resident_in(_stat(pid))
     return 0
+
+
+def _resident_in(fields: list[bytes]) -> int:
+    return int(fields[21]) * resource.getpagesize()
 
 
 def _free_memory() -> int:

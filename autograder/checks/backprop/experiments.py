@@ -21,7 +21,7 @@ import torch
 from coursekit.checking import hidden
 from torch.nn import functional as F
 
-from autograder.checks.training import digits, one_thread
+from autograder.checks.training import apart, digits, one_thread
 from autograder.testing import observe, ship
 
 _TIME_LIMIT = 120.0
@@ -120,12 +120,6 @@ def _received(expect, parameters, sizes) -> list[torch.Tensor]:
     return [torch.as_tensor(p, dtype=torch.float64) for p in parameters]
 
 
-def _apart(got, want: torch.Tensor) -> float:
-    """The distance, as a share of the size of `want`."""
-    distance = (torch.as_tensor(got, dtype=torch.float64) - want).norm()
-    return (distance / want.norm()).item() if distance > 0 else 0.0
-
-
 def _accuracy(expect, lab, net, predict, data: _Digits, sizes, activation, found) -> tuple[float, list]:
     """The share of test digits that the trained weights get right, reckoned here, and these weights."""
     losses, parameters = found
@@ -178,7 +172,7 @@ def experiment_digits(Sequential, Linear, ReLU, SoftmaxCrossEntropy, train_epoch
         ):
             # right: 1e-12; float32 1e-4
             expect.true(
-                _apart(new - old, -rate * gradient) <= 0.01,
+                apart(new - old, -rate * gradient) <= 0.01,
                 f"the step of W in linear layer {i + 1} is not minus lr times its gradient",
                 likely="forward, loss, loss.backward, net.backward and one sgd_step for each batch",
             )
@@ -237,7 +231,7 @@ def _hidden_gradients(expect, data: _Digits, parameters, activation, found) -> l
         expect.finite(got, what)
         # right: 1e-13; float32 1e-5
         expect.true(
-            _apart(got, want) <= 0.01,
+            apart(got, want) <= 0.01,
             f"{what} has the norm {np.linalg.norm(got):.2g}, and is not the gradient of the loss for these weights, "
             f"which has the norm {want.norm():.2g}",
             likely="a derivative in backward of the activation, or dW and dx in that of Linear, or 1/N in the loss",
@@ -310,4 +304,4 @@ def experiment_spiral(Tensor):
         for i, (old, new, gradient) in enumerate(zip(first, _received(expect, moved, sizes), gradients, strict=True)):
             # right: 1e-13
             what = f"the gradient of {'Wb'[i % 2]} in layer {i // 2 + 1} is not that of the loss"
-            expect.true(_apart(new - old, -rate * gradient) <= 0.01, what, likely=hint)
+            expect.true(apart(new - old, -rate * gradient) <= 0.01, what, likely=hint)

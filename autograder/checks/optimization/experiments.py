@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from autograder.checks.optimization.residual import chain
 from autograder.checks.probe import same
-from autograder.checks.training import digits, one_thread, pixels
+from autograder.checks.training import apart, digits, one_thread, pixels
 from autograder.testing import observe, ship
 
 _TIME_LIMIT = 90.0
@@ -43,19 +43,12 @@ def _standard(train: int) -> tuple[torch.Tensor, torch.Tensor]:
     return (pictures[:64] - mean) / std, (test - mean) / std
 
 
-def _apart(got, want) -> float:
-    """The distance, as a share of the size of `want`."""
-    want = same(want)
-    distance = (same(got) - want).norm()
-    return (distance / want.norm()).item() if distance != 0 else 0.0
-
-
 def _outputs(expect, got, want, likely: str) -> None:
     """What the student's network says for 64 training digits is what these weights say."""
     expect.shape(got, (64, 10), "the outputs for 64 training digits")
     # right: 1e-6
     text = "the outputs for 64 training digits are not those of a network with the trained weights"
-    expect.true(_apart(got, want) <= 0.01, text, likely=likely)
+    expect.true(apart(got, want) <= 0.01, text, likely=likely)
 
 
 # --- A: conditioning of the inputs ---------------------------------------------------------------------------
@@ -131,7 +124,7 @@ def experiment_conditioning(cross_entropy, Whitener):
             "PCA whitening gives (x - mean) times eigenvectors over sqrt(variance + eps), for both with what fit found"
         )
         text = "the whitened test digits do not lie to the whitened training digits as they should"
-        expect.true(_apart(Z_test @ Z.T, _products()) <= 0.2, text, likely=hint)
+        expect.true(apart(Z_test @ Z.T, _products()) <= 0.2, text, likely=hint)
 
 
 # --- B: depth --------------------------------------------------------------------------------------------------
@@ -240,7 +233,7 @@ def experiment_depth(ResidualMLP, BatchNorm1d, init_weight_):
         expect.true(rank >= 110, f"the rank behind 20 layers is {rank} with batch norm", likely=hint)
         # right 1e-6; N - 1 in the variance 0.001
         text = "the signal behind 20 layers is not that of batch norm after each of them"
-        expect.true(_apart(normed, _signal(weights, norm=True)) <= 0.05, text, likely=hint)
+        expect.true(apart(normed, _signal(weights, norm=True)) <= 0.05, text, likely=hint)
 
         expect.case("ResidualMLP(784, 64, 20, 10), branch_init='zero', 100 steps on 4 000 digits")
         found = observe(lab.train, ResidualMLP, {"branch_init": "zero"}, 122, time_limit=_TIME_LIMIT).value
